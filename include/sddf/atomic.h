@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Shared words: every access that this project makes to memory that another protection domain
+ * may write, or may read while it is written, goes through the operations below. They are C11
+ * atomics with the order in the name, and nothing else, so that
+ *
+ *   - each use says which order it needs, and its comment says what for;
+ *   - a model checker or a prover can put a file of its own in place of this one and check the
+ *     very code that ships (Frama-C's parser, for one, knows neither _Atomic nor _Alignas).
+ *
+ * Layout macros are here for the same reason.
+ */
+#pragma once
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+/* Words that different cores write lie this many bytes apart. */
+#define SDDF_CACHE_LINE 64
+
+#define SDDF_ALIGNED(n) _Alignas(n)
+
+typedef _Atomic(uint32_t) sddf_atomic_u32;
+typedef _Atomic(uint64_t) sddf_atomic_u64;
+
+_Static_assert(sizeof(sddf_atomic_u32) == 4 && sizeof(sddf_atomic_u64) == 8,
+               "shared words have the size of their value on every target");
+_Static_assert(ATOMIC_INT_LOCK_FREE == 2 && ATOMIC_LLONG_LOCK_FREE == 2,
+               "shared words are lock-free: a lock in shared memory would trust the neighbour");
+
+static inline uint32_t sddf_load_relaxed_u32(const sddf_atomic_u32 *word)
+{
+    return atomic_load_explicit(word, memory_order_relaxed);
+}
+
+static inline uint32_t sddf_load_acquire_u32(const sddf_atomic_u32 *word)
+{
+    return atomic_load_explicit(word, memory_order_acquire);
+}
+
+static inline void sddf_store_relaxed_u32(sddf_atomic_u32 *word, uint32_t value)
+{
+    atomic_store_explicit(word, value, memory_order_relaxed);
+}
+
+static inline void sddf_store_release_u32(sddf_atomic_u32 *word, uint32_t value)
+{
+    atomic_store_explicit(word, value, memory_order_release);
+}
+
+static inline uint64_t sddf_load_relaxed_u64(const sddf_atomic_u64 *word)
+{
+    return atomic_load_explicit(word, memory_order_relaxed);
+}
+
+static inline void sddf_store_relaxed_u64(sddf_atomic_u64 *word, uint64_t value)
+{
+    atomic_store_explicit(word, value, memory_order_relaxed);
+}
+
+/*
+ * Orders everything before it against everything after it, in one total order with every other
+ * fence of this kind: of two sides that each store, fence and load what the other stored, at
+ * least one sees the other's store.
+ */
+static inline void sddf_fence_seq_cst(void)
+{
+    atomic_thread_fence(memory_order_seq_cst);
+}

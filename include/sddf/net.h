@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The network class: what the driver, the virtualisers, the copiers, the ARP component and the
+ * clients of one Ethernet device say to each other.
+ *
+ *            device
+ *              | rings, registers, interrupts
+ *            driver                     entries hold IO addresses
+ *        rx  |   |  tx
+ *      virt_rx   virt_tx
+ *       |    |   |     |                entries hold offsets into one region:
+ *     copy   |   |     |                  virt_rx <-> copy, arp: the Rx DMA region
+ *       |    +-arp     |                  copy <-> client: the client's Rx data region
+ *       +--- client ---+                  client, arp <-> virt_tx: its own Tx data region
+ *
+ * Between two neighbours run two queues for each direction of traffic, `free` with empty buffers
+ * and `active` with filled ones:
+ *
+ *      receive   free: producer is the side nearer the client    active: the side nearer the device
+ *      transmit  free: producer is the side nearer the device    active: the side nearer the client
+ *
+ * Buffers. A data region is an array of buffers of NET_BUFFER_SIZE bytes. An entry of `active`
+ * names the first byte of a frame, anywhere in its buffer, and its length; the frame never crosses
+ * the buffer's end. An entry of `free` names a buffer; its address may be anything in the buffer,
+ * its length and flags mean nothing.
+ *
+ * Data ownership. A buffer is in exactly one place at any time: in one queue, or held by one PD.
+ * Each component knows which buffers its neighbour holds, privately, and refuses a buffer that
+ * comes back from somebody who does not hold it. At the start, virt_rx puts the DMA region's
+ * buffers into the driver's free queue, a client those of its Rx data region into its copier's,
+ * and virt_tx those of a Tx data region into its client's.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "sddf/atomic.h"
+#include "sddf/config.h"
+#include "sddf/queue.h"
+
+#define NET_BUFFER_SIZE 2048
+#define NET_FRAME_MIN   14   /* an Ethernet header; the device pads shorter frames */
+#define NET_FRAME_MAX   1514 /* header and 1500 bytes, without the frame check sequence */
+#define NET_CLIENTS_MAX 61   /* 62 channels less the driver's */
+
+struct net_entry {
+    uint64_t address;     /* an offset, or an IO address between virtualisers and driver */
+    uint16_t length;      /* bytes */
+    uint16_t flags;       /* NET_CSUM_* */
+    uint16_t csum_start;  /* with NET_CSUM_WANTED: checksum from here (from the frame's start) */
+    uint16_t csum_offset; /* ... and put it there (from csum_start) */
+};
+
+/* Received: the device has checked the transport checksum. */
+#define NET_CSUM_VERIFIED 0x1
+/* To be sent: the device is asked to fill the transport checksum in. */
+#define NET_CSUM_WANTED 0x2
+
+SDDF_QUEUE_TYPE(net_queue, struct net_entry);
+
+/* ---- configuration ------------------------------------------------------------------------- */
+
+/* The two queues of one direction between two neighbours, and the channel to that neighbour. */
+struct net_pair_config {
+    struct sddf_queue_config free;
+    struct sddf_queue_config active;
+    uint8_t channel;
+    uint8_t reserved[7];
+};
+
+struct net_driver_config {
+    struct sddf_config_header header;
+    struct sddf_device_config device;
+    struct net_pair_config rx; /* to virt_rx: consumer of free, producer of active */
+    struct net_pair_config tx; /* to virt_tx: producer of free, consumer of active */
+    struct sddf_region_config stats;
+    /*
+     * Data regions by IO address, with vaddr 0 where this driver has no mapping of them, as it
+     * should be. Only a driver whose "device" cannot reach memory by itself (TAP) has any.
+     */
+    uint32_t data_count;
+    uint32_t reserved;
+    struct sddf_region_config data[NET_CLIENTS_MAX + 2];
+};
+
+/* Someone who receives: a copier on behalf of a client, or the ARP component. */
+struct net_virt_rx_client {
+    struct net_pair_config rx; /* producer of active, consumer of free */
+    uint8_t mac[6];
+    uint8_t kind; /* enum net_receiver */
+    uint8_t reserved;
+};
+
+enum net_receiver {
+    NET_RECEIVER_CLIENT = 0, /* unicast to its MAC, and what the flags below add */
+    NET_RECEIVER_ARP = 1,    /* broadcast ARP; unicast ARP goes to its client */
+    NET_RECEIVER_DHCP = 2,   /* a client that gets broadcast IPv4 UDP to port 68 besides */
+};
+
+struct net_virt_rx_config {
+    struct sddf_config_header header;
+    struct net_pair_config driver; /* producer of free, consumer of active; IO addresses */
+    struct sddf_region_config data; /* the Rx DMA region, readable */
+    struct sddf_region_config stats;
+    uint32_t buffer_count;
+    uint32_t client_count;
+    struct net_virt_rx_client client[NET_CLIENTS_MAX];
+};
+
+/* How virt_tx shares the device; only NET_TX_ROUND_ROBIN for now. */
+enum net_tx_policy {
+    NET_TX_ROUND_ROBIN = 0,
+};
+
+struct net_virt_tx_client {
+    struct net_pair_config tx; /* producer of free, consumer of active; offsets */
+    struct sddf_region_config data; /* its Tx data region, readable, with its IO address */
+    uint32_t buffer_count;
+    uint8_t mac[6]; /* the only source MAC that it may send with; the ARP component: see below */
+    uint8_t any_mac; /* 1: may send with the MAC of any client of this network (ARP only) */
+    uint8_t reserved;
+};
+
+struct net_virt_tx_config {
+    struct sddf_config_header header;
+    struct net_pair_config driver; /* consumer of free, producer of active; IO addresses */
+    struct sddf_region_config stats;
+    uint32_t policy; /* enum net_tx_policy */
+    uint32_t client_count;
+    struct net_virt_tx_client client[NET_CLIENTS_MAX];
+};
+
+struct net_copy_config {
+    struct sddf_config_header header;
+    struct net_pair_config rx;     /* to virt_rx: consumer of active, producer of free */
+    struct net_pair_config client; /* to the client: producer of active, consumer of free */
+    struct sddf_region_config dma;  /* the Rx DMA region, readable */
+    struct sddf_region_config data; /* the client's Rx data region, writable */
+    struct sddf_region_config stats;
+    uint32_t dma_buffer_count;
+    uint32_t buffer_count;
+};
+
+/* What the ARP component answers for. Addresses are in network byte order. */
+struct net_arp_client {
+    uint8_t mac[6];
+    uint8_t channel; /* the client's, by which it claims an address; SDDF_NO_CHANNEL if static */
+    uint8_t prefix;  /* bits of the network part */
+    uint32_t ipv4;   /* static: its address; a client that claims: its subnet, 0/0 if any may be */
+};
+
+struct net_arp_config {
+    struct sddf_config_header header;
+    struct net_pair_config rx; /* to virt_rx; offsets into the Rx DMA region */
+    struct net_pair_config tx; /* to virt_tx; offsets into its own Tx data region */
+    struct sddf_region_config dma;
+    struct sddf_region_config data;
+    struct sddf_region_config stats;
+    uint32_t dma_buffer_count;
+    uint32_t buffer_count;
+    uint32_t client_count;
+    uint32_t reserved;
+    struct net_arp_client client[NET_CLIENTS_MAX];
+};
+
+struct net_client_config {
+    struct sddf_config_header header;
+    struct net_pair_config rx; /* to the copier: producer of free, consumer of active */
+    struct net_pair_config tx; /* to virt_tx: consumer of free, producer of active */
+    struct sddf_region_config rx_data;
+    struct sddf_region_config tx_data;
+    struct sddf_region_config stats;
+    uint32_t rx_buffer_count;
+    uint32_t tx_buffer_count;
+    uint8_t mac[6];
+    uint8_t prefix;
+    uint8_t arp_channel; /* for NET_ARP_CLAIM; SDDF_NO_CHANNEL if the address is static */
+    uint32_t ipv4;       /* network byte order; 0: ask DHCP */
+    uint32_t gateway;    /* network byte order; 0: none */
+    char name[32];       /* the PD's, NUL-terminated */
+};
+
+/*
+ * The ARP component's protected procedure, for clients without a static address: label
+ * NET_ARP_CLAIM, mr0 the IPv4 address (network byte order; 0 gives the claim back), mr1 the
+ * prefix length. Answers with label NET_ARP_OK or NET_ARP_REFUSED: the address is another
+ * client's, no host address, or outside the client's subnet.
+ */
+enum net_arp_label {
+    NET_ARP_CLAIM = 1,
+    NET_ARP_OK = 0,
+    NET_ARP_REFUSED = 2,
+};
+
+/* ---- statistics ---------------------------------------------------------------------------- */
+
+/*
+ * One region per PD, written by that PD alone (relaxed, once per pass), readable by whoever the
+ * description lets. The first row counts for the PD as a whole, the others one neighbour each, in
+ * the order of its configuration's client table; a driver, copier or client has none.
+ */
+enum net_stat {
+    NET_STAT_RX_PACKETS,      /* frames taken from the device's side and passed on, or consumed */
+    NET_STAT_RX_BYTES,        /* ... their bytes, without the frame check sequence */
+    NET_STAT_TX_PACKETS,      /* frames taken from the client's side and passed on */
+    NET_STAT_TX_BYTES,        /* */
+    NET_STAT_COPIED_BYTES,    /* bytes of packets that this PD has copied from memory to memory */
+    NET_STAT_WAKEUPS,         /* entry points run: packets / wakeups is the batch size */
+    NET_STAT_SIGNALS,         /* notifications sent */
+    NET_STAT_KICKS,           /* doorbells of the device rung (system calls, on Linux) */
+    NET_STAT_DROP_FULL,       /* dropped: the neighbour's queue is full */
+    NET_STAT_DROP_NO_BUFFER,  /* dropped: the client offers no buffer */
+    NET_STAT_DROP_UNKNOWN,    /* dropped: nobody has this destination address */
+    NET_STAT_DROP_MALFORMED,  /* dropped: too short, too long, or not what its header says */
+    NET_STAT_DROP_LOCAL,      /* dropped: from one client to another of the same network */
+    NET_STAT_DROP_STACK,      /* dropped: the client's IP stack had no memory for it */
+    NET_STAT_REFUSED_ADDRESS, /* refused: the address is outside the region, or across buffers */
+    NET_STAT_REFUSED_LENGTH,  /* refused: shorter than a header, or longer than a frame */
+    NET_STAT_REFUSED_OWNER,   /* refused: a buffer that the neighbour does not hold */
+    NET_STAT_REFUSED_MAC,     /* refused: a source MAC that is not the client's own */
+    NET_STAT_REFUSED_FLAGS,   /* refused: a checksum request that makes no sense */
+    NET_STAT_REFUSED_CLAIM,   /* refused: an address that the client may not have */
+    NET_STAT_ARP_ANSWERS,     /* ARP replies sent */
+    NET_STAT_DEVICE_ERRORS,   /* the device said no, or something impossible */
+    NET_STAT_COUNT,
+};
+
+/* Names for tools, in the order above. */
+#define NET_STAT_NAMES                                                                             \
+    {"rx_packets",      "rx_bytes",        "tx_packets",     "tx_bytes",                           \
+     "copied_bytes",    "wakeups",         "signals",        "kicks",                              \
+     "drop_full",       "drop_no_buffer",  "drop_unknown",   "drop_malformed",                     \
+     "drop_local",      "drop_stack",      "refused_address", "refused_length",                    \
+     "refused_owner",   "refused_mac",     "refused_flags",  "refused_claim",                      \
+     "arp_answers",     "device_errors"}
+
+#define NET_STATS_MAGIC 0x5354454eu /* "NETS" as bytes on a little-endian machine */
+
+struct net_stats_row {
+    sddf_atomic_u64 count[NET_STAT_COUNT];
+};
+
+struct net_stats {
+    sddf_atomic_u32 magic;
+    sddf_atomic_u32 role;     /* enum sddf_role */
+    sddf_atomic_u32 rows;     /* neighbours' rows behind the first */
+    sddf_atomic_u32 columns;  /* NET_STAT_COUNT */
+    struct net_stats_row row[1 + NET_CLIENTS_MAX];
+};
+
+/* Adds to a counter of which the caller is the only writer. */
+static inline void net_stat_add(struct net_stats_row *row, enum net_stat stat, uint64_t n)
+{
+    sddf_store_relaxed_u64(&row->count[stat], sddf_load_relaxed_u64(&row->count[stat]) + n);
+}

@@ -1,0 +1,443 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The queue: single producer, single consumer, bounded, lock-free, in memory that two protection
+ * domains share and neither trusts.
+ *
+ *      producer's region                          consumer's region
+ *      (producer rw, consumer r)                  (consumer rw, producer r)
+ *      +--------------------------------+         +--------------------------------+
+ *      | magic capacity words epoch     |         | magic capacity words epoch     |
+ *      +--------------------------------+         +--------------------------------+
+ *      | tail: entries published so far |         | head: entries released so far  |
+ *      +--------------------------------+         +--------------------------------+
+ *      | entry[0]                       |         | mark: signal me once the tail  |
+ *      | ...                            |         |       has passed this index    |
+ *      | entry[capacity - 1]            |         +--------------------------------+
+ *      +--------------------------------+
+ *
+ * Indices run free over 32 bits; entry i lies in slot i % capacity. The capacity is a power of two
+ * and all of it is usable. Between head and tail lie the entries that the consumer may take:
+ * 0 <= tail - head <= capacity, modulo 2^32.
+ *
+ * Data ownership. What an entry speaks of (a buffer, say) belongs to the producer until
+ * sddf_queue_publish(), and to the consumer from the moment it dequeued the entry. A slot belongs
+ * to the producer again after the consumer's sddf_queue_release().
+ *
+ * Trust. Every shared word has one writer, and the page tables say so. The other side may write
+ * anything into its words at any time: the distance to a peer's index is clamped to the capacity
+ * each time it is read, no address is ever computed from a peer's word without the private mask,
+ * and an entry is copied out once, before anyone looks at it. So a corrupt peer can garble the
+ * entries that it sends, and stop sending or taking; it cannot make this side read or write
+ * outside the two regions, or loop. What an entry *says* is the caller's to check.
+ *
+ * Signals. After draining, a consumer publishes the index at which it wants to be signalled, looks
+ * once more, and sleeps only if there is still nothing (sddf_queue_request_signal). A producer
+ * publishes its tail once per batch, and signals if and only if it has passed the consumer's mark
+ * since it last looked (sddf_queue_needs_signal). Each side writes, fences, then reads what the
+ * other wrote, so at least one of the two sees the other: a wake-up cannot be lost. The mark stays
+ * behind when the consumer does not ask again, so a busy consumer is not signalled.
+ *
+ * Who may call what: the producer's functions only the producer's thread, the consumer's functions
+ * only the consumer's. No function blocks, allocates, or makes a system call.
+ *
+ * The functions on words below are the one implementation. A class gives them its entry type with
+ * SDDF_QUEUE_TYPE(), at the end of this file, and uses the typed ones.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "sddf/atomic.h"
+
+#define SDDF_QUEUE_PRODUCER_MAGIC 0x51505344u /* "DSPQ" as bytes on a little-endian machine */
+#define SDDF_QUEUE_CONSUMER_MAGIC 0x51435344u /* "DSCQ" */
+
+#define SDDF_QUEUE_CAPACITY_MAX (UINT32_C(1) << 24)
+#define SDDF_QUEUE_WORDS_MAX    8 /* an entry has at most this many 64-bit words */
+
+/*
+ * At the head of both regions. Written once by the region's writer when it attaches. The epoch
+ * counts the attachments, from 1: a peer that sees it change knows that this side has restarted.
+ */
+struct sddf_queue_header {
+    sddf_atomic_u32 magic;
+    sddf_atomic_u32 capacity;
+    sddf_atomic_u32 words; /* 64-bit words per entry */
+    sddf_atomic_u32 epoch;
+};
+
+struct sddf_queue_producer_region {
+    SDDF_ALIGNED(SDDF_CACHE_LINE) struct sddf_queue_header header;
+    SDDF_ALIGNED(SDDF_CACHE_LINE) sddf_atomic_u32 tail;
+    SDDF_ALIGNED(SDDF_CACHE_LINE) sddf_atomic_u64 entries[];
+};
+
+/*
+ * Head and mark have a line each: the producer reads the mark after every batch, and should not
+ * miss its cache for it because the consumer has moved its head.
+ */
+struct sddf_queue_consumer_region {
+    SDDF_ALIGNED(SDDF_CACHE_LINE) struct sddf_queue_header header;
+    SDDF_ALIGNED(SDDF_CACHE_LINE) sddf_atomic_u32 head;
+    SDDF_ALIGNED(SDDF_CACHE_LINE) sddf_atomic_u32 mark;
+};
+
+/* Bytes that each region needs, before rounding up to pages. */
+static inline size_t sddf_queue_producer_size(uint32_t capacity, uint32_t words)
+{
+    return sizeof(struct sddf_queue_producer_region) + (size_t)capacity * words * 8;
+}
+
+static inline size_t sddf_queue_consumer_size(void)
+{
+    return sizeof(struct sddf_queue_consumer_region);
+}
+
+/* The producer's private handle. Nothing in it is shared. */
+struct sddf_queue_producer {
+    struct sddf_queue_producer_region *own;
+    const struct sddf_queue_consumer_region *peer;
+    uint32_t capacity;
+    uint32_t mask;
+    uint32_t tail;       /* where the next entry goes */
+    uint32_t published;  /* what the shared tail says */
+    uint32_t signalled;  /* up to where the mark has been compared */
+    uint32_t head;       /* last sight of the consumer's head, clamped */
+    uint32_t epoch;      /* this side's own */
+    uint32_t peer_epoch; /* last seen; 0 before the peer first attached */
+};
+
+/* The consumer's private handle. */
+struct sddf_queue_consumer {
+    struct sddf_queue_consumer_region *own;
+    const struct sddf_queue_producer_region *peer;
+    uint32_t capacity;
+    uint32_t mask;
+    uint32_t head;     /* the next entry to take */
+    uint32_t released; /* what the shared head says */
+    uint32_t tail;     /* last sight of the producer's tail, clamped */
+    uint32_t epoch;
+    uint32_t peer_epoch;
+};
+
+/* Capacities are powers of two, from 1 to SDDF_QUEUE_CAPACITY_MAX. */
+static inline bool sddf_queue_capacity_ok(uint32_t capacity)
+{
+    return capacity != 0 && (capacity & (capacity - 1)) == 0 && capacity <= SDDF_QUEUE_CAPACITY_MAX;
+}
+
+/*
+ * Writes this side's header and returns its epoch. The magic is stored last, with release, so that
+ * whoever sees it sees the rest.
+ */
+static inline uint32_t sddf_queue_header_write(struct sddf_queue_header *header, uint32_t magic,
+                                               uint32_t capacity, uint32_t words)
+{
+    uint32_t epoch = sddf_load_relaxed_u32(&header->epoch) + 1;
+    if (epoch == 0) {
+        epoch = 1; /* 0 means "never attached" */
+    }
+    sddf_store_relaxed_u32(&header->capacity, capacity);
+    sddf_store_relaxed_u32(&header->words, words);
+    sddf_store_relaxed_u32(&header->epoch, epoch);
+    sddf_store_release_u32(&header->magic, magic);
+    return epoch;
+}
+
+/* ---- producer ------------------------------------------------------------------------------ */
+
+/*
+ * Attaches to a queue as its producer. `own` is this side's region, `peer` the consumer's; both
+ * are zeroed memory the first time, and nobody needs to have attached before. After a restart the
+ * queue goes on where the shared tail says, provided that this is a possible place; if it is not,
+ * it goes on with an empty queue at the consumer's head.
+ * False, with nothing touched, if capacity or words are out of range.
+ */
+static inline bool sddf_queue_producer_attach(struct sddf_queue_producer *q,
+                                              struct sddf_queue_producer_region *own,
+                                              const struct sddf_queue_consumer_region *peer,
+                                              uint32_t capacity, uint32_t words)
+{
+    if (!sddf_queue_capacity_ok(capacity) || words == 0 || words > SDDF_QUEUE_WORDS_MAX) {
+        return false;
+    }
+    uint32_t head = sddf_load_acquire_u32(&peer->head);
+    uint32_t tail = sddf_load_relaxed_u32(&own->tail);
+    if (tail - head > capacity) {
+        tail = head;
+        sddf_store_relaxed_u32(&own->tail, tail);
+    }
+    q->own = own;
+    q->peer = peer;
+    q->capacity = capacity;
+    q->mask = capacity - 1;
+    q->tail = tail;
+    q->published = tail;
+    /* What was published before a restart may not have been signalled: compare all of it again. */
+    q->signalled = head;
+    q->head = head;
+    q->peer_epoch = sddf_load_relaxed_u32(&peer->header.epoch);
+    q->epoch = sddf_queue_header_write(&own->header, SDDF_QUEUE_PRODUCER_MAGIC, capacity, words);
+    return true;
+}
+
+/* Looks at the consumer's head again. */
+static inline void sddf_queue_producer_refresh(struct sddf_queue_producer *q)
+{
+    /* Acquire, with the consumer's release: its reads of the slots come before our next writes. */
+    uint32_t head = sddf_load_acquire_u32(&q->peer->head);
+    q->head = q->tail - head > q->capacity ? q->tail - q->capacity : head;
+}
+
+/* Free slots, at least as many as `want` if there are so many: looks at the peer only if needed. */
+static inline uint32_t sddf_queue_space(struct sddf_queue_producer *q, uint32_t want)
+{
+    uint32_t space = q->capacity - (q->tail - q->head);
+    if (space < want) {
+        sddf_queue_producer_refresh(q);
+        space = q->capacity - (q->tail - q->head);
+    }
+    return space;
+}
+
+/*
+ * Writes one entry of `words` words behind the last. False if the queue is full. The consumer does
+ * not see it before sddf_queue_publish().
+ */
+static inline bool sddf_queue_enqueue(struct sddf_queue_producer *q, const uint64_t *entry,
+                                      uint32_t words)
+{
+    if (sddf_queue_space(q, 1) == 0) {
+        return false;
+    }
+    sddf_atomic_u64 *slot = &q->own->entries[(size_t)(q->tail & q->mask) * words];
+    for (uint32_t i = 0; i < words; i++) {
+        sddf_store_relaxed_u64(&slot[i], entry[i]);
+    }
+    q->tail++;
+    return true;
+}
+
+/* Hands over all that was enqueued. Once per batch: this is what the consumer's core misses on. */
+static inline void sddf_queue_publish(struct sddf_queue_producer *q)
+{
+    /* Release, with the consumer's acquire: the entries, and what they speak of, come first. */
+    sddf_store_release_u32(&q->own->tail, q->tail);
+    q->published = q->tail;
+}
+
+/*
+ * After publishing: must the consumer be notified? True if and only if what was published since
+ * the last call has passed the index at which the consumer wants a signal. Publishing several
+ * times and asking once is fine; publishing and not asking before this PD sleeps is not.
+ */
+static inline bool sddf_queue_needs_signal(struct sddf_queue_producer *q)
+{
+    if (q->published == q->signalled) {
+        return false;
+    }
+    /*
+     * Orders our store of the tail before our load of the mark, against the consumer's store of
+     * the mark before its load of the tail (sddf_queue_request_signal): one of us sees the other.
+     */
+    sddf_fence_seq_cst();
+    uint32_t mark = sddf_load_relaxed_u32(&q->peer->mark);
+    bool passed = q->published - mark - 1 < q->published - q->signalled;
+    q->signalled = q->published;
+    return passed;
+}
+
+/* True once after each time that the consumer has attached anew (not the first time). */
+static inline bool sddf_queue_consumer_restarted(struct sddf_queue_producer *q)
+{
+    uint32_t seen = q->peer_epoch;
+    q->peer_epoch = sddf_load_relaxed_u32(&q->peer->header.epoch);
+    return seen != 0 && seen != q->peer_epoch;
+}
+
+/* ---- consumer ------------------------------------------------------------------------------ */
+
+/* As sddf_queue_producer_attach(), for the other side. An impossible head goes on at the tail. */
+static inline bool sddf_queue_consumer_attach(struct sddf_queue_consumer *q,
+                                              struct sddf_queue_consumer_region *own,
+                                              const struct sddf_queue_producer_region *peer,
+                                              uint32_t capacity, uint32_t words)
+{
+    if (!sddf_queue_capacity_ok(capacity) || words == 0 || words > SDDF_QUEUE_WORDS_MAX) {
+        return false;
+    }
+    uint32_t tail = sddf_load_acquire_u32(&peer->tail);
+    uint32_t head = sddf_load_relaxed_u32(&own->head);
+    if (tail - head > capacity) {
+        head = tail;
+        sddf_store_relaxed_u32(&own->head, head);
+    }
+    q->own = own;
+    q->peer = peer;
+    q->capacity = capacity;
+    q->mask = capacity - 1;
+    q->head = head;
+    q->released = head;
+    q->tail = tail;
+    q->peer_epoch = sddf_load_relaxed_u32(&peer->header.epoch);
+    q->epoch = sddf_queue_header_write(&own->header, SDDF_QUEUE_CONSUMER_MAGIC, capacity, words);
+    return true;
+}
+
+/* Looks at the producer's tail again. */
+static inline void sddf_queue_consumer_refresh(struct sddf_queue_consumer *q)
+{
+    /* Acquire, with the producer's release: the entries up to the tail are there to be read. */
+    uint32_t tail = sddf_load_acquire_u32(&q->peer->tail);
+    q->tail = tail - q->head > q->capacity ? q->head + q->capacity : tail;
+}
+
+/* Entries that may be taken; looks at the peer only when none are left of those it knew of. */
+static inline uint32_t sddf_queue_available(struct sddf_queue_consumer *q)
+{
+    if (q->tail == q->head) {
+        sddf_queue_consumer_refresh(q);
+    }
+    return q->tail - q->head;
+}
+
+/* Copies out the entry `ahead` places behind the head, which must be available, and leaves it. */
+static inline void sddf_queue_read(const struct sddf_queue_consumer *q, uint32_t ahead,
+                                   uint64_t *entry, uint32_t words)
+{
+    const sddf_atomic_u64 *slot = &q->peer->entries[(size_t)((q->head + ahead) & q->mask) * words];
+    for (uint32_t i = 0; i < words; i++) {
+        entry[i] = sddf_load_relaxed_u64(&slot[i]);
+    }
+}
+
+/* Takes one entry. False if there is none. Its slot is the producer's after the next release. */
+static inline bool sddf_queue_dequeue(struct sddf_queue_consumer *q, uint64_t *entry,
+                                      uint32_t words)
+{
+    if (sddf_queue_available(q) == 0) {
+        return false;
+    }
+    sddf_queue_read(q, 0, entry, words);
+    q->head++;
+    return true;
+}
+
+/* Gives the slots of all that was dequeued back to the producer. Once per batch. */
+static inline void sddf_queue_release(struct sddf_queue_consumer *q)
+{
+    if (q->released != q->head) {
+        /* Release, with the producer's acquire: our reads of the slots come first. */
+        sddf_store_release_u32(&q->own->head, q->head);
+        q->released = q->head;
+    }
+}
+
+/*
+ * Releases, asks for a signal at the next entry, and looks once more. True: the queue is empty,
+ * and its producer will signal the next entry. False: there is something to take, go on (and ask
+ * again later).
+ */
+static inline bool sddf_queue_request_signal(struct sddf_queue_consumer *q)
+{
+    sddf_queue_release(q);
+    sddf_store_relaxed_u32(&q->own->mark, q->head);
+    /* Orders our store of the mark before our load of the tail; see sddf_queue_needs_signal. */
+    sddf_fence_seq_cst();
+    return sddf_queue_available(q) == 0;
+}
+
+/* True once after each time that the producer has attached anew (not the first time). */
+static inline bool sddf_queue_producer_restarted(struct sddf_queue_consumer *q)
+{
+    uint32_t seen = q->peer_epoch;
+    q->peer_epoch = sddf_load_relaxed_u32(&q->peer->header.epoch);
+    return seen != 0 && seen != q->peer_epoch;
+}
+
+/* ---- typed queues -------------------------------------------------------------------------- */
+
+/*
+ * SDDF_QUEUE_TYPE(net_queue, struct net_entry) gives a class its queue:
+ *
+ *   net_queue_producer_attach(producer, own, peer, capacity)    as the functions of the same
+ *   net_queue_consumer_attach(consumer, own, peer, capacity)    names above
+ *   bool net_queue_enqueue(producer, entry)
+ *   uint32_t net_queue_enqueue_batch(producer, entries, n)      how many there was room for
+ *   bool net_queue_dequeue(consumer, &entry)
+ *   uint32_t net_queue_dequeue_batch(consumer, entries, n)      how many there were
+ *   bool net_queue_peek(consumer, &entry)                       the next one, which stays
+ *
+ * The entry is a struct of whole 64-bit words without padding. Everything that does not touch an
+ * entry (publish, needs_signal, available, release, request_signal, space) is not typed.
+ */
+#define SDDF_QUEUE_TYPE(prefix, type)                                                              \
+    enum { prefix##_words = sizeof(type) / 8 };                                                    \
+    _Static_assert(sizeof(type) % 8 == 0 && sizeof(type) / 8 <= SDDF_QUEUE_WORDS_MAX,              \
+                   "a queue's entry is a few whole 64-bit words");                                 \
+                                                                                                   \
+    static inline bool prefix##_producer_attach(struct sddf_queue_producer *q, void *own,          \
+                                                const void *peer, uint32_t capacity)               \
+    {                                                                                              \
+        return sddf_queue_producer_attach(q, own, peer, capacity, prefix##_words);                 \
+    }                                                                                              \
+                                                                                                   \
+    static inline bool prefix##_consumer_attach(struct sddf_queue_consumer *q, void *own,          \
+                                                const void *peer, uint32_t capacity)               \
+    {                                                                                              \
+        return sddf_queue_consumer_attach(q, own, peer, capacity, prefix##_words);                 \
+    }                                                                                              \
+                                                                                                   \
+    static inline bool prefix##_enqueue(struct sddf_queue_producer *q, type entry)                 \
+    {                                                                                              \
+        uint64_t words[prefix##_words];                                                            \
+        memcpy(words, &entry, sizeof(words));                                                      \
+        return sddf_queue_enqueue(q, words, prefix##_words);                                       \
+    }                                                                                              \
+                                                                                                   \
+    static inline uint32_t prefix##_enqueue_batch(struct sddf_queue_producer *q,                   \
+                                                  const type *entries, uint32_t n)                 \
+    {                                                                                              \
+        uint32_t space = sddf_queue_space(q, n);                                                   \
+        uint32_t count = n < space ? n : space;                                                    \
+        for (uint32_t i = 0; i < count; i++) {                                                     \
+            prefix##_enqueue(q, entries[i]);                                                       \
+        }                                                                                          \
+        return count;                                                                              \
+    }                                                                                              \
+                                                                                                   \
+    static inline bool prefix##_dequeue(struct sddf_queue_consumer *q, type *entry)                \
+    {                                                                                              \
+        uint64_t words[prefix##_words];                                                            \
+        if (!sddf_queue_dequeue(q, words, prefix##_words)) {                                       \
+            return false;                                                                          \
+        }                                                                                          \
+        memcpy(entry, words, sizeof(words));                                                       \
+        return true;                                                                               \
+    }                                                                                              \
+                                                                                                   \
+    static inline uint32_t prefix##_dequeue_batch(struct sddf_queue_consumer *q, type *entries,    \
+                                                  uint32_t n)                                      \
+    {                                                                                              \
+        uint32_t available = sddf_queue_available(q);                                              \
+        uint32_t count = n < available ? n : available;                                            \
+        for (uint32_t i = 0; i < count; i++) {                                                     \
+            prefix##_dequeue(q, &entries[i]);                                                      \
+        }                                                                                          \
+        return count;                                                                              \
+    }                                                                                              \
+                                                                                                   \
+    static inline bool prefix##_peek(struct sddf_queue_consumer *q, type *entry)                   \
+    {                                                                                              \
+        uint64_t words[prefix##_words];                                                            \
+        if (sddf_queue_available(q) == 0) {                                                        \
+            return false;                                                                          \
+        }                                                                                          \
+        sddf_queue_read(q, 0, words, prefix##_words);                                              \
+        memcpy(entry, words, sizeof(words));                                                       \
+        return true;                                                                               \
+    }                                                                                              \
+    _Static_assert(sizeof(type) > 0, "takes the semicolon")

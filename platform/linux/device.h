@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Devices of the Linux board: things of the kernel's (an AF_XDP socket, a TAP interface, a timerfd)
+ * made to look like hardware. The loader opens them before any PD starts; a device's board regions
+ * become mappings of its descriptor, its interrupt the readability of a descriptor, its doorbell one
+ * system call on one descriptor that the driver's filter lets through.
+ *
+ * One file per kind implements struct linux_device_kind; device.c finds the kind by the name in the
+ * board file.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "system/system.h"
+
+#define LINUX_DEVICE_REGIONS 8
+#define LINUX_DEVICE_CALLS   8
+#define LINUX_DEVICE_TEXT    256
+
+/* A memory region of the system: two descriptors of one sealed memfd. -1: the region is a device's. */
+struct linux_memory {
+    int rw;
+    int ro;
+    uint64_t size; /* rounded up to the page size that it got */
+    uint64_t page_size;
+};
+
+/* What a board region of the device is to mmap: descriptor, offset, length. */
+struct linux_resource {
+    int fd;
+    uint64_t offset;
+    uint64_t size;
+};
+
+/*
+ * A system call that the driver may make on the device's descriptor (its first argument). Argument
+ * i must equal value[i] where bit i of `checked` is set (bit 0 is the descriptor's and always so).
+ */
+struct linux_call {
+    int number;
+    unsigned checked;
+    uint64_t value[6];
+};
+
+struct linux_device {
+    const struct board_device *board;
+    int fd;  /* the one descriptor that the driver holds; its readability is the interrupt */
+    struct linux_resource region[LINUX_DEVICE_REGIONS]; /* in the order of board->regions */
+    struct linux_call call[LINUX_DEVICE_CALLS];
+    size_t call_count;
+    char text[LINUX_DEVICE_TEXT]; /* how it is driven: "veth0: native XDP, copy mode, need-wakeup" */
+    char interface[16];           /* network devices */
+    bool native, zero_copy, need_wakeup;
+    void *state; /* the kind's own */
+};
+
+/* What the command line says. */
+struct linux_device_options {
+    const char *netdev; /* interface for ethernet0; NULL: none was named */
+    bool allow_generic; /* generic XDP where the interface has no native mode */
+    bool verbose;
+};
+
+struct linux_device_kind {
+    const char *name; /* struct board_device `kind` */
+    /*
+     * Opens the device. `memory` has an element per region of the system, in order. False with
+     * `*why` set (to be freed): what is missing and how to mend it; nothing is left open then.
+     */
+    bool (*open)(struct linux_device *device, const struct system *system,
+                 const struct linux_memory *memory, const struct linux_device_options *options,
+                 char **why);
+    /* After all PDs have ended. Idempotent; also called by the loader's clean-up after an error. */
+    void (*close)(struct linux_device *device);
+};
+
+extern const struct linux_device_kind linux_device_xdp;     /* "af_xdp" */
+extern const struct linux_device_kind linux_device_tap;     /* "tap" */
+extern const struct linux_device_kind linux_device_timerfd; /* "timerfd" */
+
+bool linux_device_open(const struct board_device *board, struct linux_device *device,
+                       const struct system *system, const struct linux_memory *memory,
+                       const struct linux_device_options *options, char **why);
+void linux_device_close(struct linux_device *device);

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * For drivers of the Linux board's devices only: the descriptor behind an interrupt, on which the
+ * device's own system calls are permitted (platform/linux/device.h), and a bare system call.
+ * Portable components never include this.
+ */
+#pragma once
+
+#include <microkit.h>
+
+/* The device's descriptor; -1 if the channel is no interrupt of this PD's. */
+int microkit_linux_irq_fd(microkit_channel ch);
+
+/* A system call without errno: the kernel's answer, negative error numbers included. */
+long microkit_linux_syscall(long number, long a, long b, long c, long d, long e, long f);

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A PD's program: a static, non-relocatable ELF file read into memory (libelf), where symbols can be
+ * written over before it is emitted or started.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "system/system.h"
+
+/*
+ * One PT_LOAD header, with its zeroes written out: bytes[0..size) stand at vaddr. (Programs keep the
+ * variables that setvar sets in .bss as often as not, so there must be bytes to set.)
+ */
+struct image_segment {
+    uint64_t vaddr;
+    uint64_t size;
+    unsigned perms; /* enum system_perm */
+    unsigned char *bytes;
+};
+
+struct image {
+    char *path;
+    unsigned char *file; /* as read: headers and symbols */
+    size_t file_size;
+    uint64_t entry;
+    struct image_segment *segments;
+    size_t segment_count;
+};
+
+/* Reads and checks an ELF file. False with `*why` set (to be freed): what is wrong with it. */
+bool image_load(const char *path, struct image *image, char **why);
+
+/* The symbol's address and size. False if the program has no such symbol. */
+bool image_symbol(const struct image *image, const char *symbol, uint64_t *vaddr, uint64_t *size);
+
+/*
+ * Writes bytes over a symbol of exactly that size in a writable or readable segment. False with
+ * `*why` set: no such symbol, or its size differs (program and tool are of different versions).
+ */
+bool image_patch(struct image *image, const char *symbol, const void *bytes, size_t size,
+                 char **why);
+
+/*
+ * All that a PD of the expanded system needs: configurations, setvars, microkit_name. `phys` gives
+ * the physical (or pseudo-physical) address of a region for region_paddr.
+ */
+bool image_configure(struct image *image, const struct system *system, size_t pd,
+                     uint64_t (*phys)(const struct system *system, size_t region, void *context),
+                     void *context, char **why);
+
+/* An ELF file again, with what was patched: for the Microkit's tool, or to be run later. */
+bool image_write(const struct image *image, const char *path, char **why);
+void image_free(struct image *image);

@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A system, as its description says it: protection domains, memory regions, mappings, channels,
+ * interrupts (the Microkit's vocabulary), and before expansion the sDDF elements (networks,
+ * timers). The steps, each in a file of its own:
+ *
+ *     system_parse   XML -> model, with the line of everything
+ *     system_check   every rule; reports all mistakes, not the first
+ *     system_expand  sDDF elements -> PDs, regions, maps, channels and configurations
+ *     system_emit    model -> plain SDF
+ *     system_draw    model -> Graphviz
+ *
+ * Strings and arrays belong to the system and go with system_free(). References between elements
+ * are indices into the system's arrays, or SYSTEM_NONE.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#define SYSTEM_NONE SIZE_MAX
+
+enum system_perm {
+    SYSTEM_READ = 1,
+    SYSTEM_WRITE = 2,
+    SYSTEM_EXECUTE = 4,
+};
+
+/* Where something was written. `file` is the description's path as given on the command line. */
+struct system_place {
+    const char *file;
+    int line; /* 0: made by expansion */
+};
+
+struct system_region {
+    char *name;
+    uint64_t size;      /* bytes, a multiple of page_size */
+    uint64_t page_size; /* 0x1000 or 0x200000 */
+    bool has_phys;
+    uint64_t phys; /* on the board: registers, or a device's resource (struct board_region) */
+    struct system_place place;
+};
+
+struct system_map {
+    size_t region;
+    uint64_t vaddr;
+    unsigned perms; /* enum system_perm */
+    bool cached;
+    char *setvar_vaddr; /* symbol, or NULL */
+    char *setvar_size;
+    struct system_place place;
+};
+
+struct system_irq {
+    uint64_t irq; /* the board's number */
+    unsigned id;  /* channel */
+    bool edge;
+    char *setvar_id;
+    struct system_place place;
+};
+
+/* symbol = region_paddr of a region. (Values that maps and channels set stand there.) */
+struct system_setvar {
+    char *symbol;
+    size_t region;
+    struct system_place place;
+};
+
+/* Bytes that go over a symbol of the program: a configuration. */
+struct system_patch {
+    char *symbol;
+    void *bytes;
+    size_t size;
+};
+
+struct system_pd {
+    char *name;
+    unsigned priority; /* 0..254, higher first */
+    uint64_t budget;   /* us */
+    uint64_t period;   /* us */
+    bool passive;
+    uint64_t stack_size;
+    unsigned cpu;
+    char *program; /* program_image's path, as written; found with the search path */
+    size_t parent; /* index of the parent PD, or SYSTEM_NONE */
+    unsigned child_id;
+    char *child_setvar_id;
+    struct system_map *maps;
+    size_t map_count;
+    struct system_irq *irqs;
+    size_t irq_count;
+    struct system_setvar *setvars;
+    size_t setvar_count;
+    struct system_patch *patches;
+    size_t patch_count;
+    struct system_place place;
+};
+
+struct system_end {
+    size_t pd;
+    unsigned id;
+    bool pp;     /* this end may call the other's protected procedure */
+    bool notify; /* this end may notify the other; true by default */
+    char *setvar_id;
+};
+
+struct system_channel {
+    struct system_end end[2];
+    struct system_place place;
+};
+
+/* What a device may reach: each region at an IO address. On Linux, AF_XDP's UMEM or an IOMMU. */
+struct system_iomap {
+    size_t region;
+    uint64_t iovaddr;
+    unsigned perms;
+    struct system_place place;
+};
+
+struct system_io_space {
+    char *name; /* the board's device */
+    struct system_iomap *maps;
+    size_t map_count;
+    struct system_place place;
+};
+
+struct system_network; /* sDDF elements, only until expansion: system/network.h, system/timer.h */
+struct system_timer;
+
+struct system {
+    char *name; /* the description's file name without folder and ending */
+    struct system_region *regions;
+    size_t region_count;
+    struct system_pd *pds;
+    size_t pd_count;
+    struct system_channel *channels;
+    size_t channel_count;
+    struct system_io_space *io_spaces;
+    size_t io_space_count;
+    struct system_network *networks;
+    size_t network_count;
+    struct system_timer *timers;
+    size_t timer_count;
+};
+
+/* ---- boards -------------------------------------------------------------------------------- */
+
+/*
+ * A board file (platform/PLATFORM/boards/NAME.xml) lists the devices that a description may name.
+ * On the Linux board a device's "physical" addresses are made up; they only say which resource of
+ * which device a region stands for, so that plain SDF carries all that the loader must know.
+ */
+struct board_region {
+    char *name; /* what the platform calls the resource: "rx_ring", "registers" ... */
+    uint64_t phys;
+    uint64_t size;
+};
+
+struct board_irq {
+    uint64_t irq;
+    bool edge;
+};
+
+struct board_device {
+    char *name;    /* "ethernet0" */
+    char *class_;  /* "network", "timer" */
+    char *driver;  /* the driver's program: "net_linux_xdp.elf" */
+    char *kind;    /* how the platform makes it: "af_xdp", "tap", "timerfd" */
+    bool data;     /* the driver must map packet data itself (TAP) */
+    uint64_t io_base; /* the first IO address that may be mapped for it */
+    struct board_region *regions;
+    size_t region_count;
+    struct board_irq *irqs;
+    size_t irq_count;
+    struct system_place place;
+};
+
+struct board {
+    char *name; /* "linux" */
+    char *arch; /* "x86_64" */
+    struct board_device *devices;
+    size_t device_count;
+};
+
+/* ---- errors -------------------------------------------------------------------------------- */
+
+/*
+ * Mistakes are collected, each as "file:line: what is wrong, what would be right", and printed in
+ * the order of lines. Functions below return true if they added none.
+ */
+struct system_errors {
+    struct system_error {
+        struct system_place place;
+        char *text;
+    } *list;
+    size_t count;
+};
+
+void system_error(struct system_errors *errors, struct system_place place, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+void system_errors_print(const struct system_errors *errors, FILE *out);
+void system_errors_free(struct system_errors *errors);
+
+/* ---- the steps ----------------------------------------------------------------------------- */
+
+bool board_parse(const char *path, struct board *board, struct system_errors *errors);
+void board_free(struct board *board);
+
+/* Where programs are looked for: folders, tried in order. */
+struct system_search {
+    const char *const *folders;
+    size_t count;
+};
+
+/* The path of the program, to be freed, or NULL if no folder has it. */
+char *system_find_program(const struct system_search *search, const char *program);
+
+bool system_parse(const char *path, struct system *system, struct system_errors *errors);
+bool system_check(const struct system *system, const struct board *board,
+                  const struct system_search *search, struct system_errors *errors);
+bool system_expand(struct system *system, const struct board *board,
+                   const struct system_search *search, struct system_errors *errors);
+bool system_emit(const struct system *system, FILE *out);
+bool system_draw(const struct system *system, const struct board *board, FILE *dot);
+void system_free(struct system *system);
