@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Runs an expanded system on this machine: one process per protection domain, each with the
+ * mappings, descriptors and system calls of the description and nothing else.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+#include "platform/linux/device.h"
+#include "system/system.h"
+
+struct linux_options {
+    struct linux_device_options device;
+    const char *state; /* a JSON file that describes the running system; NULL: none */
+    unsigned seconds;  /* shut down after that long; 0: run until a signal comes */
+    bool realtime;     /* real-time priorities where permitted; false: SCHED_OTHER for all */
+    bool verbose;
+};
+
+/*
+ * Starts the system, prints what its PDs print and how they fail, and shuts it down on SIGINT,
+ * SIGTERM or after `seconds`; returns when nothing is left of it. The exit status: 0 after an
+ * orderly shutdown (a PD that failed on the way was reported and does not change that), 1 if the
+ * system could not be started (said why, on standard error).
+ *
+ * `expanded` has passed system_check and system_expand. `board` and `search` are those it was
+ * expanded with. Call it from a process with one thread: it forks, traces, and takes over SIGINT,
+ * SIGTERM and SIGCHLD while it runs.
+ */
+int linux_run(const struct system *expanded, const struct board *board,
+              const struct system_search *search, const struct linux_options *options);
