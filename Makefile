@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# The front door. Meson and ninja do the work; this puts in place what they need first.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := build
+.PHONY: build run test bench soak setup format check-format clean help
+
+# Debian's own, whatever else is called python3 on this machine's PATH.
+PYTHON := /usr/bin/python3
+# "make SETUP=true" leaves the machine's packages alone.
+SETUP := ./setup.sh
+# How long `make soak` goes on, in seconds.
+SOAK_SECONDS := 600
+
+formatted = $(shell git ls-files '*.c' '*.h')
+
+build: setup ## Build everything (the default): the sddf command is build/sddf
+	@test -f build/build.ninja || meson setup build
+	@ninja -C build
+
+run: build ## Run the echo system for ten seconds and compare it with Linux (SDDF_RUN_SECONDS=3)
+	@$(PYTHON) bench/run.py
+
+test: setup ## Run every test: unit, sanitizers, real packets
+	@tests/run
+
+bench: build ## Measure the queue against others, and the echo system against Linux
+	@build/bench/queue
+	@$(PYTHON) bench/run.py
+
+soak: setup ## Run the tests again and again for SOAK_SECONDS=600
+	@end=$$((SECONDS + $(SOAK_SECONDS))); \
+	while [ $$SECONDS -lt $$end ]; do \
+		tests/run || exit; \
+		echo "soak: $$(($$end > SECONDS ? $$end - SECONDS : 0)) s left"; \
+	done
+
+setup: ## Install what is missing of Debian's packages, and lwIP's source
+	@$(SETUP)
+
+format: ## Format the sources with clang-format
+	@clang-format -i $(formatted)
+
+check-format: ## Say which sources clang-format would change
+	@clang-format --dry-run --Werror $(formatted)
+
+clean: ## Remove everything that was built (lwIP's source stays)
+	@rm -rf build build-clang build-asan build-tsan .pytest_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+help: ## Show this
+	@awk -F ':[^#]*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
