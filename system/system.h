@@ -20,7 +20,18 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#define SYSTEM_NONE SIZE_MAX
+#define SYSTEM_NONE    SIZE_MAX
+#define SYSTEM_ID_NONE UINT32_MAX
+
+#define SYSTEM_CHANNELS_MAX 62 /* channels and interrupts of one PD: ids 0 .. 61 */
+#define SYSTEM_PDS_MAX      63
+#define SYSTEM_NAME_MAX     63 /* characters of a PD's name (microkit_name has a NUL besides) */
+
+/* Addresses that a map may use, and the part of them from which expansion takes its own. */
+#define SYSTEM_VADDR_MIN    UINT64_C(0x10000)
+#define SYSTEM_VADDR_MAX    UINT64_C(0x7ffffffff000)
+#define SYSTEM_EXPAND_VADDR UINT64_C(0x10000000)
+#define SYSTEM_EXPAND_END   UINT64_C(0x80000000)
 
 enum system_perm {
     SYSTEM_READ = 1,
@@ -31,7 +42,7 @@ enum system_perm {
 /* Where something was written. `file` is the description's path as given on the command line. */
 struct system_place {
     const char *file;
-    int line; /* 0: made by expansion */
+    int line; /* what expansion makes has the line of the element that it comes from */
 };
 
 struct system_region {
@@ -55,7 +66,7 @@ struct system_map {
 
 struct system_irq {
     uint64_t irq; /* the board's number */
-    unsigned id;  /* channel */
+    unsigned id;  /* channel; SYSTEM_ID_NONE if the description's was none */
     bool edge;
     char *setvar_id;
     struct system_place place;
@@ -104,6 +115,7 @@ struct system_end {
     bool pp;     /* this end may call the other's protected procedure */
     bool notify; /* this end may notify the other; true by default */
     char *setvar_id;
+    struct system_place place;
 };
 
 struct system_channel {
@@ -130,6 +142,7 @@ struct system_network; /* sDDF elements, only until expansion: system/network.h,
 struct system_timer;
 
 struct system {
+    char *file; /* the description's path; what places point to */
     char *name; /* the description's file name without folder and ending */
     struct system_region *regions;
     size_t region_count;
@@ -178,6 +191,7 @@ struct board_device {
 };
 
 struct board {
+    char *file;
     char *name; /* "linux" */
     char *arch; /* "x86_64" */
     struct board_device *devices;
@@ -187,8 +201,8 @@ struct board {
 /* ---- errors -------------------------------------------------------------------------------- */
 
 /*
- * Mistakes are collected, each as "file:line: what is wrong, what would be right", and printed in
- * the order of lines. Functions below return true if they added none.
+ * Mistakes are collected, each as "file:line: what is wrong, what would be right", and printed once
+ * each, in the order of files and lines. Functions below return true if they added none.
  */
 struct system_errors {
     struct system_error {
@@ -205,8 +219,15 @@ void system_errors_free(struct system_errors *errors);
 
 /* ---- the steps ----------------------------------------------------------------------------- */
 
+/*
+ * Parsing goes on after a mistake, and leaves what it could not make sense of out (references are
+ * SYSTEM_NONE), so that the checks may follow and find the rest. Free the result in any case.
+ */
 bool board_parse(const char *path, struct board *board, struct system_errors *errors);
 void board_free(struct board *board);
+
+/* The device of that name, or NULL. */
+const struct board_device *board_device(const struct board *board, const char *name);
 
 /* Where programs are looked for: folders, tried in order. */
 struct system_search {
@@ -218,10 +239,20 @@ struct system_search {
 char *system_find_program(const struct system_search *search, const char *program);
 
 bool system_parse(const char *path, struct system *system, struct system_errors *errors);
+
+/* Holds before expansion and after it: then the generated parts are checked by the same rules. */
 bool system_check(const struct system *system, const struct board *board,
                   const struct system_search *search, struct system_errors *errors);
+
+/* Only for a system that system_check() found nothing wrong with. */
 bool system_expand(struct system *system, const struct board *board,
                    const struct system_search *search, struct system_errors *errors);
+
+/* Parse, check, expand and check again: a system that can be built or run. */
+bool system_load(const char *path, struct system *system, const struct board *board,
+                 const struct system_search *search, struct system_errors *errors);
+
+/* False if `out` could not be written. */
 bool system_emit(const struct system *system, FILE *out);
 bool system_draw(const struct system *system, const struct board *board, FILE *dot);
 void system_free(struct system *system);
