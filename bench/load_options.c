@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "load.h"
+
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char help[] =
+    "usage: load [OPTIONS] ADDRESS:PORT...\n"
+    "\n"
+    "Offers UDP datagrams to echo services, all targets at once, checks every reply's content and\n"
+    "says what came back, how fast, and how late.\n"
+    "\n"
+    "Two ways to offer, which answer two questions:\n"
+    "  -w, --window N    closed loop: N datagrams on their way per target; one returns, the next\n"
+    "                    leaves. Finds how much the service can do (default, N = 64).\n"
+    "  -r, --rate N      open loop: N datagrams/s per target at fixed times, whether replies come\n"
+    "                    or not. Shows the round trip at a load, and what overload does. Round\n"
+    "                    trips count from the time at which the datagram was due.\n"
+    "\n"
+    "  -l, --size N      payload bytes, 8 to 1472 (default 1472)\n"
+    "  -s, --seconds S   how long to offer (default 2)\n"
+    "  -t, --timeout S   a reply that takes longer is late, or lost if it never comes (default 1)\n"
+    "  -p, --patience S  wait so long for each target's first answer (default 2)\n"
+    "  -c, --check N     compare the whole content of every N-th reply; of the others, length and\n"
+    "                    sequence number (default 1: all)\n"
+    "  -j, --json FILE   write the result as JSON too; -: to stdout instead of the text\n"
+    "      --progress    a line every 0.5 s on stderr (default if that is a terminal)\n"
+    "      --quiet       no such line\n"
+    "      --control FD  for scripts: write \"start\\n\" to FD and await a byte, then measure, "
+    "then\n"
+    "                    write \"stop\\n\"\n"
+    "  -h, --help        this text\n"
+    "\n"
+    "The counts, per target:\n"
+    "  sent = returned + wrong + late + lost. Wrong: other content than was sent. Late: after the\n"
+    "  timeout. Lost: never. Doubled: replies beyond the first. Reordered: returned, but "
+    "overtaken.\n"
+    "\n"
+    "  lag p99: how late datagrams left, 99th percentile. If it is large the generator, and not "
+    "the\n"
+    "  service, was the bottleneck, and a message says so.\n"
+    "\n"
+    "Exit code: 0; 1 if a target did not answer or a reply was wrong; 2 after a mistake in the\n"
+    "options.\n"
+    "\n"
+    "Examples:\n"
+    "  load 10.0.0.10:7 10.0.0.11:7           how much do both carry?\n"
+    "  load -r 20000 -s 5 10.0.0.10:7         round trip at 20,000 datagrams/s\n";
+
+static _Noreturn void mistake(const char *what, const char *value)
+{
+    fprintf(stderr, "load: %s: %s; see load --help\n", value, what);
+    exit(2);
+}
+
+static double number(const char *text, double least, double most, const char *what)
+{
+    char *end;
+    double value = strtod(text, &end);
+    if (end == text || *end != '\0' || !(value >= least && value <= most)) {
+        mistake(what, text);
+    }
+    return value;
+}
+
+void load_parse(struct load_options *o, int argc, char **argv)
+{
+    enum { PROGRESS = 256, QUIET, CONTROL };
+    static const struct option longer[] = {{"window", required_argument, NULL, 'w'},
+                                           {"rate", required_argument, NULL, 'r'},
+                                           {"size", required_argument, NULL, 'l'},
+                                           {"seconds", required_argument, NULL, 's'},
+                                           {"timeout", required_argument, NULL, 't'},
+                                           {"patience", required_argument, NULL, 'p'},
+                                           {"check", required_argument, NULL, 'c'},
+                                           {"json", required_argument, NULL, 'j'},
+                                           {"progress", no_argument, NULL, PROGRESS},
+                                           {"quiet", no_argument, NULL, QUIET},
+                                           {"control", required_argument, NULL, CONTROL},
+                                           {"help", no_argument, NULL, 'h'},
+                                           {NULL, 0, NULL, 0}};
+    *o = (struct load_options){.window = 64,
+                               .size = STREAM_SIZE_MAX,
+                               .seconds = 2,
+                               .timeout = 1,
+                               .patience = 2,
+                               .check_every = 1,
+                               .progress = isatty(STDERR_FILENO) != 0,
+                               .control = -1};
+    for (int c; (c = getopt_long(argc, argv, "w:r:l:s:t:p:c:j:h", longer, NULL)) != -1;) {
+        switch (c) {
+        case 'w':
+            o->window = (unsigned)number(optarg, 1, 65536, "the window is 1 to 65536 datagrams");
+            break;
+        case 'r':
+            o->rate = number(optarg, 0.1, 1e8, "the rate is 0.1 to 100000000 datagrams/s");
+            break;
+        case 'l':
+            o->size = (unsigned)number(optarg, STREAM_SIZE_MIN, STREAM_SIZE_MAX,
+                                       "the payload is 8 to 1472 bytes");
+            break;
+        case 's':
+            o->seconds = number(optarg, 0.01, 1e6, "the time is 0.01 to 1000000 seconds");
+            break;
+        case 't':
+            o->timeout = number(optarg, 0.001, 60, "the timeout is 0.001 to 60 seconds");
+            break;
+        case 'p':
+            o->patience = number(optarg, 0, 3600, "the patience is 0 to 3600 seconds");
+            break;
+        case 'c':
+            o->check_every = (unsigned)number(optarg, 1, 1e9, "check every 1st to 1e9th reply");
+            break;
+        case 'j':
+            o->json = optarg;
+            break;
+        case PROGRESS:
+            o->progress = true;
+            break;
+        case QUIET:
+            o->progress = false;
+            break;
+        case CONTROL:
+            o->control = (int)number(optarg, 0, 1e6, "not a descriptor");
+            break;
+        case 'h':
+            fputs(help, stdout);
+            exit(0);
+        default:
+            fputs("see load --help\n", stderr);
+            exit(2);
+        }
+    }
+    if (optind == argc) {
+        mistake("name at least one target, say 10.0.0.10:7", "targets");
+    }
+    if (argc - optind > LOAD_TARGETS) {
+        mistake("more targets than 16", argv[optind + LOAD_TARGETS]);
+    }
+    for (int i = optind; i < argc; i++) {
+        o->target[o->targets++] = argv[i];
+    }
+}
