@@ -10,6 +10,7 @@
 #define NETWORK_RX_BUFFERS_DEFAULT 2048
 #define NETWORK_QUEUE_DEFAULT      512   /* a client's rx and tx */
 #define NETWORK_QUEUE_MAX          16384 /* buffers: 32 MiB */
+#define NETWORK_RX_BUFFERS_MAX     16384
 
 /* Priorities of what expansion makes, unless the description says otherwise. */
 #define NETWORK_PRIORITY_DRIVER  140

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What the parts of the parser share; for parse.c and parse_sddf.c only. */
+#pragma once
+
+#include "system/system.h"
+#include "system/xml.h"
+
+struct parse {
+    struct xml_file xml;
+    struct system *system;
+};
+
+/* The index of the PD that attribute "pd" names; SYSTEM_NONE with the mistake reported. */
+size_t parse_pd_reference(const struct parse *p, xmlNodePtr node);
+
+void parse_network(struct parse *p, xmlNodePtr node);
+void parse_timer(struct parse *p, xmlNodePtr node);

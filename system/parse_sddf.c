@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* sDDF's part of a description: <network> and <timer>. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "sddf/net.h"
+#include "system/model.h"
+#include "system/network.h"
+#include "system/parse.h"
+#include "system/timer.h"
+
+static const struct xml_name no_names[] = {{0}};
+
+static const struct xml_name component_attributes[] = {
+    {.name = "priority"}, {.name = "cpu"}, {.name = "budget"}, {.name = "period"}, {0},
+};
+static const struct xml_spec component_spec = {component_attributes, no_names};
+
+static const struct xml_name network_attributes[] = {
+    {.name = "device", .need = XML_REQUIRED},
+    {.name = "policy"},
+    {.name = "rx_buffers"},
+    {0},
+};
+static const struct xml_name network_children[] = {
+    {.name = "client", .need = XML_REQUIRED},
+    {.name = "driver"},
+    {.name = "virt_rx"},
+    {.name = "virt_tx"},
+    {.name = "arp"},
+    {0},
+};
+static const struct xml_spec network_spec = {network_attributes, network_children};
+
+static const struct xml_name network_client_attributes[] = {
+    {.name = "pd", .need = XML_REQUIRED},
+    {.name = "mac", .need = XML_REQUIRED},
+    {.name = "ip", .need = XML_REQUIRED},
+    {.name = "gateway"},
+    {.name = "subnet"},
+    {.name = "rx"},
+    {.name = "tx"},
+    {.name = "copy_priority"},
+    {.name = "copy_cpu"},
+    {.name = "copy_budget"},
+    {.name = "copy_period"},
+    {0},
+};
+static const struct xml_spec network_client_spec = {network_client_attributes, no_names};
+
+static const struct xml_name timer_attributes[] = {{.name = "device", .need = XML_REQUIRED}, {0}};
+static const struct xml_name timer_children[] = {
+    {.name = "client", .need = XML_REQUIRED},
+    {.name = "driver"},
+    {0},
+};
+static const struct xml_spec timer_spec = {timer_attributes, timer_children};
+
+static const struct xml_name timer_client_attributes[] = {
+    {.name = "pd", .need = XML_REQUIRED},
+    {0},
+};
+static const struct xml_spec timer_client_spec = {timer_client_attributes, no_names};
+
+/* ---- components that expansion makes ------------------------------------------------------- */
+
+static void parse_component_values(struct parse *p, xmlNodePtr node, const char *const names[4],
+                                   struct system_component *c)
+{
+    c->place = xml_place(&p->xml, node);
+    c->has_priority = xml_number(&p->xml, node, names[0], 0, 254, &c->priority);
+    c->has_cpu = xml_number(&p->xml, node, names[1], 0, 63, &c->cpu);
+    c->has_budget = xml_number(&p->xml, node, names[2], 1, UINT64_C(1000000000), &c->budget);
+    c->has_period = xml_number(&p->xml, node, names[3], 1, UINT64_C(1000000000), &c->period);
+    uint64_t budget = c->has_budget ? c->budget : 1000;
+    if (c->has_period && budget > c->period) {
+        system_error(p->xml.errors, c->place,
+                     "budget %llu is more than period %llu; both are in microseconds, and the "
+                     "budget is part of the period",
+                     (unsigned long long)budget, (unsigned long long)c->period);
+    }
+}
+
+static void parse_component(struct parse *p, xmlNodePtr node, const char *name,
+                            struct system_component *component)
+{
+    static const char *const names[4] = {"priority", "cpu", "budget", "period"};
+    xmlNodePtr child = xml_child(node, name, NULL);
+    if (child == NULL) {
+        return;
+    }
+    xml_verify(&p->xml, child, &component_spec);
+    parse_component_values(p, child, names, component);
+    xmlNodePtr second = xml_child(node, name, child);
+    if (second != NULL) {
+        system_error(p->xml.errors, xml_place(&p->xml, second),
+                     "a second <%s>; write all that concerns it into one", name);
+    }
+}
+
+/* ---- network ------------------------------------------------------------------------------- */
+
+/* A number of buffers, which is a queue's capacity too. */
+static void parse_capacity(struct parse *p, xmlNodePtr node, const char *name, uint64_t max,
+                           uint64_t *value)
+{
+    uint64_t number;
+    if (!xml_number(&p->xml, node, name, 1, max, &number)) {
+        return;
+    }
+    if ((number & (number - 1)) != 0) {
+        uint64_t below = 1;
+        while (below * 2 < number) {
+            below *= 2;
+        }
+        system_error(p->xml.errors, xml_place(&p->xml, node),
+                     "%s=\"%llu\" is no power of two; %llu or %llu would be", name,
+                     (unsigned long long)number, (unsigned long long)below,
+                     (unsigned long long)below * 2);
+        return;
+    }
+    *value = number;
+}
+
+static void parse_address(struct parse *p, xmlNodePtr node, struct network_client *client)
+{
+    char *ip = xml_string(&p->xml, node, "ip");
+    client->dhcp = ip != NULL && strcmp(ip, "dhcp") == 0;
+    free(ip);
+    bool has_subnet = xmlHasProp(node, (const xmlChar *)"subnet") != NULL;
+    if (!client->dhcp) {
+        client->ip.valid = xml_prefixed_ipv4(&p->xml, node, "ip", &client->ip.address,
+                                             &client->ip.prefix);
+        if (has_subnet) {
+            system_error(p->xml.errors, client->place,
+                         "\"subnet\" says where an address from DHCP must be; with a static "
+                         "address, remove it");
+        }
+    } else if (has_subnet) {
+        client->subnet.valid = xml_prefixed_ipv4(&p->xml, node, "subnet", &client->subnet.address,
+                                                 &client->subnet.prefix);
+    }
+    client->has_gateway = xml_ipv4(&p->xml, node, "gateway", &client->gateway);
+    if (client->dhcp && xmlHasProp(node, (const xmlChar *)"gateway") != NULL) {
+        system_error(p->xml.errors, client->place,
+                     "a client with ip=\"dhcp\" gets its gateway from DHCP; remove \"gateway\"");
+        client->has_gateway = false;
+    }
+}
+
+static void parse_network_client(struct parse *p, xmlNodePtr node, struct system_network *network)
+{
+    static const char *const copy_names[4] = {"copy_priority", "copy_cpu", "copy_budget",
+                                              "copy_period"};
+    xml_verify(&p->xml, node, &network_client_spec);
+    struct network_client client = {
+        .pd = parse_pd_reference(p, node),
+        .rx = NETWORK_QUEUE_DEFAULT,
+        .tx = NETWORK_QUEUE_DEFAULT,
+        .place = xml_place(&p->xml, node),
+    };
+    client.has_mac = xml_mac(&p->xml, node, client.mac);
+    parse_address(p, node, &client);
+    parse_capacity(p, node, "rx", NETWORK_QUEUE_MAX, &client.rx);
+    parse_capacity(p, node, "tx", NETWORK_QUEUE_MAX, &client.tx);
+    parse_component_values(p, node, copy_names, &client.copy);
+    *(struct network_client *)model_append(&network->clients, &network->client_count,
+                                           sizeof(client)) = client;
+}
+
+void parse_network(struct parse *p, xmlNodePtr node)
+{
+    xml_verify(&p->xml, node, &network_spec);
+    struct system_network network = {
+        .device = xml_string(&p->xml, node, "device"),
+        .policy = NET_TX_ROUND_ROBIN,
+        .rx_buffers = NETWORK_RX_BUFFERS_DEFAULT,
+        .place = xml_place(&p->xml, node),
+    };
+    char *policy = xml_string(&p->xml, node, "policy");
+    if (policy != NULL && strcmp(policy, "round_robin") != 0) {
+        system_error(p->xml.errors, network.place,
+                     "there is no policy \"%s\"; the policies are \"round_robin\"", policy);
+    }
+    free(policy);
+    parse_capacity(p, node, "rx_buffers", NETWORK_RX_BUFFERS_MAX, &network.rx_buffers);
+    parse_component(p, node, "driver", &network.driver);
+    parse_component(p, node, "virt_rx", &network.virt_rx);
+    parse_component(p, node, "virt_tx", &network.virt_tx);
+    parse_component(p, node, "arp", &network.arp);
+    for (xmlNodePtr n = NULL; (n = xml_child(node, "client", n)) != NULL;) {
+        parse_network_client(p, n, &network);
+    }
+    struct system *s = p->system;
+    *(struct system_network *)model_append(&s->networks, &s->network_count, sizeof(network)) =
+        network;
+}
+
+/* ---- timer --------------------------------------------------------------------------------- */
+
+void parse_timer(struct parse *p, xmlNodePtr node)
+{
+    xml_verify(&p->xml, node, &timer_spec);
+    struct system_timer timer = {
+        .device = xml_string(&p->xml, node, "device"),
+        .place = xml_place(&p->xml, node),
+    };
+    parse_component(p, node, "driver", &timer.driver);
+    for (xmlNodePtr n = NULL; (n = xml_child(node, "client", n)) != NULL;) {
+        xml_verify(&p->xml, n, &timer_client_spec);
+        struct timer_client client = {parse_pd_reference(p, n), xml_place(&p->xml, n)};
+        *(struct timer_client *)model_append(&timer.clients, &timer.client_count, sizeof(client)) =
+            client;
+    }
+    struct system *s = p->system;
+    *(struct system_timer *)model_append(&s->timers, &s->timer_count, sizeof(timer)) = timer;
+}
