@@ -29,7 +29,7 @@
  * TIMER_OK or one of the refusals.
  */
 enum timer_call {
-    TIMER_CALL_SET = 1,    /* mr0 id, mr1 deadline (ns, sddf_clock_now's), mr2 period (ns; 0: once) */
+    TIMER_CALL_SET = 1, /* mr0 id, mr1 deadline (ns, sddf_clock_now's), mr2 period (ns; 0: once) */
     TIMER_CALL_CANCEL = 2, /* mr0 id */
 };
 
@@ -61,11 +61,11 @@ struct timer_client_config {
 /* ---- the client library (timer/client.c) --------------------------------------------------- */
 
 /*
- * A PD that is a timer client links timer/client.c, which defines sddf_timer_config. All functions
+ * A PD that is a timer client links timer/client.c, which defines sddf_timer_config (of type
+ * struct timer_client_config; a driver's is a struct timer_driver_config). All functions
  * may be called from init and notified, none from protected (the driver has a higher priority than
  * its clients, and a callee's priority rises). Times in nanoseconds of sddf_clock_now().
  */
-extern struct timer_client_config sddf_timer_config;
 
 /* False if the configuration is not one of a timer client; call it first, in init. */
 bool timer_init(void);
