@@ -374,32 +374,36 @@ static inline bool sddf_queue_producer_restarted(struct sddf_queue_consumer *q)
  * The entry is a struct of whole 64-bit words without padding. Everything that does not touch an
  * entry (publish, needs_signal, available, release, request_signal, space) is not typed.
  */
+/* A class need not use all that SDDF_QUEUE_TYPE() gives it. */
+#define SDDF_QUEUE_UNUSED __attribute__((unused))
+
 #define SDDF_QUEUE_TYPE(prefix, type)                                                              \
     enum { prefix##_words = sizeof(type) / 8 };                                                    \
     _Static_assert(sizeof(type) % 8 == 0 && sizeof(type) / 8 <= SDDF_QUEUE_WORDS_MAX,              \
                    "a queue's entry is a few whole 64-bit words");                                 \
                                                                                                    \
-    static inline bool prefix##_producer_attach(struct sddf_queue_producer *q, void *own,          \
-                                                const void *peer, uint32_t capacity)               \
+    SDDF_QUEUE_UNUSED static inline bool prefix##_producer_attach(                                 \
+        struct sddf_queue_producer *q, void *own, const void *peer, uint32_t capacity)             \
     {                                                                                              \
         return sddf_queue_producer_attach(q, own, peer, capacity, prefix##_words);                 \
     }                                                                                              \
                                                                                                    \
-    static inline bool prefix##_consumer_attach(struct sddf_queue_consumer *q, void *own,          \
-                                                const void *peer, uint32_t capacity)               \
+    SDDF_QUEUE_UNUSED static inline bool prefix##_consumer_attach(                                 \
+        struct sddf_queue_consumer *q, void *own, const void *peer, uint32_t capacity)             \
     {                                                                                              \
         return sddf_queue_consumer_attach(q, own, peer, capacity, prefix##_words);                 \
     }                                                                                              \
                                                                                                    \
-    static inline bool prefix##_enqueue(struct sddf_queue_producer *q, type entry)                 \
+    SDDF_QUEUE_UNUSED static inline bool prefix##_enqueue(struct sddf_queue_producer *q,           \
+                                                          type entry)                              \
     {                                                                                              \
         uint64_t words[prefix##_words];                                                            \
         memcpy(words, &entry, sizeof(words));                                                      \
         return sddf_queue_enqueue(q, words, prefix##_words);                                       \
     }                                                                                              \
                                                                                                    \
-    static inline uint32_t prefix##_enqueue_batch(struct sddf_queue_producer *q,                   \
-                                                  const type *entries, uint32_t n)                 \
+    SDDF_QUEUE_UNUSED static inline uint32_t prefix##_enqueue_batch(                               \
+        struct sddf_queue_producer *q, const type *entries, uint32_t n)                            \
     {                                                                                              \
         uint32_t space = sddf_queue_space(q, n);                                                   \
         uint32_t count = n < space ? n : space;                                                    \
@@ -409,7 +413,8 @@ static inline bool sddf_queue_producer_restarted(struct sddf_queue_consumer *q)
         return count;                                                                              \
     }                                                                                              \
                                                                                                    \
-    static inline bool prefix##_dequeue(struct sddf_queue_consumer *q, type *entry)                \
+    SDDF_QUEUE_UNUSED static inline bool prefix##_dequeue(struct sddf_queue_consumer *q,           \
+                                                          type *entry)                             \
     {                                                                                              \
         uint64_t words[prefix##_words];                                                            \
         if (!sddf_queue_dequeue(q, words, prefix##_words)) {                                       \
@@ -419,8 +424,8 @@ static inline bool sddf_queue_producer_restarted(struct sddf_queue_consumer *q)
         return true;                                                                               \
     }                                                                                              \
                                                                                                    \
-    static inline uint32_t prefix##_dequeue_batch(struct sddf_queue_consumer *q, type *entries,    \
-                                                  uint32_t n)                                      \
+    SDDF_QUEUE_UNUSED static inline uint32_t prefix##_dequeue_batch(struct sddf_queue_consumer *q, \
+                                                                    type *entries, uint32_t n)     \
     {                                                                                              \
         uint32_t available = sddf_queue_available(q);                                              \
         uint32_t count = n < available ? n : available;                                            \
@@ -430,7 +435,7 @@ static inline bool sddf_queue_producer_restarted(struct sddf_queue_consumer *q)
         return count;                                                                              \
     }                                                                                              \
                                                                                                    \
-    static inline bool prefix##_peek(struct sddf_queue_consumer *q, type *entry)                   \
+    SDDF_QUEUE_UNUSED static inline bool prefix##_peek(struct sddf_queue_consumer *q, type *entry) \
     {                                                                                              \
         uint64_t words[prefix##_words];                                                            \
         if (sddf_queue_available(q) == 0) {                                                        \
