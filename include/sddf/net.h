@@ -205,7 +205,7 @@ enum net_stat {
     NET_STAT_RX_BYTES,        /* ... their bytes, without the frame check sequence */
     NET_STAT_TX_PACKETS,      /* frames taken from the client's side and passed on */
     NET_STAT_TX_BYTES,        /* */
-    NET_STAT_COPIED_BYTES,    /* bytes of packets that this PD has copied from memory to memory */
+    NET_STAT_COPIED_BYTES,    /* bytes of received packets that this PD copied in memory */
     NET_STAT_WAKEUPS,         /* entry points run: packets / wakeups is the batch size */
     NET_STAT_SIGNALS,         /* notifications sent */
     NET_STAT_KICKS,           /* doorbells of the device rung (system calls, on Linux) */
@@ -223,6 +223,7 @@ enum net_stat {
     NET_STAT_REFUSED_CLAIM,   /* refused: an address that the client may not have */
     NET_STAT_ARP_ANSWERS,     /* ARP replies sent */
     NET_STAT_DEVICE_ERRORS,   /* the device said no, or something impossible */
+    NET_STAT_TX_COPIED_BYTES, /* bytes of packets to be sent that this PD copied in memory */
     NET_STAT_COUNT,
 };
 
@@ -233,7 +234,7 @@ enum net_stat {
      "drop_full",       "drop_no_buffer",  "drop_unknown",   "drop_malformed",                     \
      "drop_local",      "drop_stack",      "refused_address", "refused_length",                    \
      "refused_owner",   "refused_mac",     "refused_flags",  "refused_claim",                      \
-     "arp_answers",     "device_errors"}
+     "arp_answers",     "device_errors",   "tx_copied_bytes"}
 
 #define NET_STATS_MAGIC 0x5354454eu /* "NETS" as bytes on a little-endian machine */
 

@@ -1,0 +1,323 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* See sddf/net_client.h. */
+#include <microkit.h>
+
+#include "sddf/net_client.h"
+
+struct net_client_config sddf_net_config;
+
+/* Where a buffer is, as far as this PD is concerned. */
+enum place {
+    AWAY = 0, /* with the neighbour */
+    IN_USE,   /* received and not returned, or reserved and not sent */
+    SPARE,    /* here, with no use for it: the next to be offered, or to be reserved */
+};
+
+struct buffers {
+    uint8_t place[NET_CLIENT_BUFFERS_MAX];
+    uint32_t spare[NET_CLIENT_BUFFERS_MAX]; /* a stack of those that are SPARE */
+    uint32_t spare_count;
+    uint32_t in_use;
+    uint32_t count; /* in the region */
+};
+
+static struct {
+    struct sddf_queue_producer rx_free;
+    struct sddf_queue_consumer rx_active;
+    struct sddf_queue_consumer tx_free;
+    struct sddf_queue_producer tx_active;
+    uint8_t *rx_data;
+    uint8_t *tx_data;
+    struct buffers rx;
+    struct buffers tx;
+    uint64_t count[NET_STAT_COUNT];
+    struct net_stats *stats;
+} client;
+
+/*
+ * Takes over the buffer that a neighbour's entry names. False if the address is outside the
+ * region, or if the buffer is here already: then the neighbour has made it up.
+ */
+static bool accept(struct buffers *b, uint64_t address, uint32_t *buffer)
+{
+    if (address / NET_BUFFER_SIZE >= b->count) {
+        client.count[NET_STAT_REFUSED_ADDRESS]++;
+        return false;
+    }
+    *buffer = (uint32_t)(address / NET_BUFFER_SIZE);
+    if (b->place[*buffer] != AWAY) {
+        client.count[NET_STAT_REFUSED_OWNER]++;
+        return false;
+    }
+    b->place[*buffer] = IN_USE;
+    b->in_use++;
+    return true;
+}
+
+/* IN_USE to SPARE. False if it is not in use: the caller's mistake. */
+static bool put_aside(struct buffers *b, uint32_t buffer)
+{
+    if (buffer >= b->count || b->place[buffer] != IN_USE) {
+        client.count[NET_STAT_REFUSED_OWNER]++;
+        return false;
+    }
+    b->place[buffer] = SPARE;
+    b->in_use--;
+    b->spare[b->spare_count++] = buffer; /* each buffer is here once at most */
+    return true;
+}
+
+void net_client_count(enum net_stat stat, uint64_t n)
+{
+    client.count[stat] += n;
+}
+
+uint64_t net_client_counted(enum net_stat stat)
+{
+    return client.count[stat];
+}
+
+/* ---- receive ------------------------------------------------------------------------------- */
+
+/* Offers spare buffers to the copier, as far as there is room. */
+static void rx_provide(void)
+{
+    struct buffers *b = &client.rx;
+    while (b->spare_count > 0) {
+        uint32_t buffer = b->spare[b->spare_count - 1];
+        struct net_entry entry = {.address = (uint64_t)buffer * NET_BUFFER_SIZE};
+        if (!net_queue_enqueue(&client.rx_free, entry)) {
+            return; /* the copier's head is behind; the next flush tries again */
+        }
+        b->spare_count--;
+        b->place[buffer] = AWAY;
+    }
+}
+
+enum net_receive net_client_receive(struct net_frame *frame)
+{
+    struct net_entry entry;
+    if (!net_queue_dequeue(&client.rx_active, &entry)) {
+        return NET_RECEIVE_EMPTY;
+    }
+    uint32_t buffer;
+    if (!accept(&client.rx, entry.address, &buffer)) {
+        return NET_RECEIVE_REFUSED;
+    }
+    uint64_t offset = entry.address % NET_BUFFER_SIZE;
+    if (entry.length < NET_FRAME_MIN || entry.length > NET_FRAME_MAX ||
+        entry.length > NET_BUFFER_SIZE - offset) {
+        client.count[NET_STAT_REFUSED_LENGTH]++;
+        put_aside(&client.rx, buffer); /* the frame makes no sense, but the buffer is ours */
+        return NET_RECEIVE_REFUSED;
+    }
+    client.count[NET_STAT_RX_PACKETS]++;
+    client.count[NET_STAT_RX_BYTES] += entry.length;
+    frame->data = client.rx_data + entry.address;
+    frame->buffer = buffer;
+    frame->length = entry.length;
+    frame->flags = entry.flags & NET_CSUM_VERIFIED;
+    return NET_RECEIVE_FRAME;
+}
+
+void net_client_return(uint32_t buffer)
+{
+    if (put_aside(&client.rx, buffer)) {
+        rx_provide();
+    }
+}
+
+uint32_t net_client_held(void)
+{
+    return client.rx.in_use;
+}
+
+/* ---- transmit ------------------------------------------------------------------------------ */
+
+bool net_client_can_send(void)
+{
+    return sddf_queue_space(&client.tx_active, 1) > 0 &&
+           (client.tx.spare_count > 0 || sddf_queue_available(&client.tx_free) > 0);
+}
+
+/* A Tx buffer to use: one put aside earlier, or the next that virt_tx has given back. */
+static bool tx_take(uint32_t *buffer)
+{
+    struct buffers *b = &client.tx;
+    if (b->spare_count > 0) {
+        *buffer = b->spare[--b->spare_count];
+        b->place[*buffer] = IN_USE;
+        b->in_use++;
+        return true;
+    }
+    /* virt_tx may have sent rubbish, but no more of it in one go than its queue holds. */
+    struct net_entry entry;
+    for (uint32_t budget = client.tx_free.capacity; budget > 0; budget--) {
+        if (!net_queue_dequeue(&client.tx_free, &entry)) {
+            return false;
+        }
+        if (accept(b, entry.address, buffer)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+uint8_t *net_client_reserve(uint32_t *buffer)
+{
+    if (sddf_queue_space(&client.tx_active, 1) == 0 || !tx_take(buffer)) {
+        return NULL;
+    }
+    return client.tx_data + (uint64_t)*buffer * NET_BUFFER_SIZE;
+}
+
+void net_client_unreserve(uint32_t buffer)
+{
+    put_aside(&client.tx, buffer);
+}
+
+void net_client_send(uint32_t buffer, uint16_t length, uint16_t flags, uint16_t csum_start,
+                     uint16_t csum_offset)
+{
+    if (buffer >= client.tx.count || client.tx.place[buffer] != IN_USE) {
+        client.count[NET_STAT_REFUSED_OWNER]++;
+        return;
+    }
+    struct net_entry entry = {.address = (uint64_t)buffer * NET_BUFFER_SIZE,
+                              .length = length,
+                              .flags = flags,
+                              .csum_start = csum_start,
+                              .csum_offset = csum_offset};
+    if (!net_queue_enqueue(&client.tx_active, entry)) {
+        /* Several were reserved at once, and there was room for the first of them only. */
+        client.count[NET_STAT_DROP_FULL]++;
+        put_aside(&client.tx, buffer);
+        return;
+    }
+    client.tx.place[buffer] = AWAY;
+    client.tx.in_use--;
+    client.count[NET_STAT_TX_PACKETS]++;
+    client.count[NET_STAT_TX_BYTES] += length;
+}
+
+/* ---- passes -------------------------------------------------------------------------------- */
+
+static void publish_statistics(void)
+{
+    if (client.stats == NULL) {
+        return;
+    }
+    struct net_stats_row *row = &client.stats->row[0];
+    for (unsigned i = 0; i < NET_STAT_COUNT; i++) {
+        sddf_store_relaxed_u64(&row->count[i], client.count[i]);
+    }
+}
+
+/* Publishes, if there is anything new, and signals the consumer if it wants that. */
+static void hand_over(struct sddf_queue_producer *q, uint8_t channel)
+{
+    if (q->published != q->tail) {
+        sddf_queue_publish(q);
+    }
+    if (sddf_queue_needs_signal(q)) {
+        client.count[NET_STAT_SIGNALS]++;
+        microkit_notify(channel);
+    }
+}
+
+void net_client_flush(void)
+{
+    /* Read slots and empty buffers first: virt_tx, once notified, runs before we go on. */
+    rx_provide();
+    sddf_queue_release(&client.rx_active);
+    sddf_queue_release(&client.tx_free);
+    hand_over(&client.rx_free, sddf_net_config.rx.channel);
+    publish_statistics();
+    hand_over(&client.tx_active, sddf_net_config.tx.channel);
+}
+
+bool net_client_idle(bool want_tx)
+{
+    bool idle = sddf_queue_request_signal(&client.rx_active);
+    if (want_tx) {
+        idle = sddf_queue_request_signal(&client.tx_free) && idle;
+    }
+    return idle;
+}
+
+/* ---- start --------------------------------------------------------------------------------- */
+
+static bool pair_ok(const struct net_pair_config *pair)
+{
+    return sddf_queue_capacity_ok(pair->free.capacity) &&
+           sddf_queue_capacity_ok(pair->active.capacity);
+}
+
+static bool region_ok(const struct sddf_region_config *region, uint32_t buffers)
+{
+    return buffers > 0 && buffers <= NET_CLIENT_BUFFERS_MAX && region->vaddr != 0 &&
+           region->size >= (uint64_t)buffers * NET_BUFFER_SIZE;
+}
+
+static bool config_ok(const struct net_client_config *config)
+{
+    return sddf_config_ok(&config->header, SDDF_ROLE_NET_CLIENT, sizeof(*config)) &&
+           pair_ok(&config->rx) && pair_ok(&config->tx) &&
+           region_ok(&config->rx_data, config->rx_buffer_count) &&
+           region_ok(&config->tx_data, config->tx_buffer_count) &&
+           (config->stats.vaddr == 0 || config->stats.size >= sizeof(struct net_stats));
+}
+
+static void *at(uint64_t vaddr)
+{
+    return (void *)(uintptr_t)vaddr;
+}
+
+static void attach_statistics(const struct sddf_region_config *region)
+{
+    client.stats = at(region->vaddr);
+    if (client.stats == NULL) {
+        return;
+    }
+    for (unsigned i = 0; i < NET_STAT_COUNT; i++) {
+        /* After a restart the counters go on. */
+        client.count[i] = sddf_load_relaxed_u64(&client.stats->row[0].count[i]);
+    }
+    sddf_store_relaxed_u32(&client.stats->role, SDDF_ROLE_NET_CLIENT);
+    sddf_store_relaxed_u32(&client.stats->rows, 0);
+    sddf_store_relaxed_u32(&client.stats->columns, NET_STAT_COUNT);
+    sddf_store_release_u32(&client.stats->magic, NET_STATS_MAGIC);
+}
+
+bool net_client_init(void)
+{
+    const struct net_client_config *config = &sddf_net_config;
+    if (!config_ok(config)) {
+        microkit_dbg_puts(microkit_name);
+        microkit_dbg_puts(": the network client's configuration does not match this program\n");
+        return false;
+    }
+    memset(&client, 0, sizeof(client)); /* a restarted PD finds its old values here */
+    const struct net_pair_config *rx = &config->rx, *tx = &config->tx;
+    net_queue_producer_attach(&client.rx_free, at(rx->free.producer), at(rx->free.consumer),
+                              rx->free.capacity);
+    net_queue_consumer_attach(&client.rx_active, at(rx->active.consumer), at(rx->active.producer),
+                              rx->active.capacity);
+    net_queue_consumer_attach(&client.tx_free, at(tx->free.consumer), at(tx->free.producer),
+                              tx->free.capacity);
+    net_queue_producer_attach(&client.tx_active, at(tx->active.producer), at(tx->active.consumer),
+                              tx->active.capacity);
+    client.rx_data = at(config->rx_data.vaddr);
+    client.tx_data = at(config->tx_data.vaddr);
+    client.rx.count = config->rx_buffer_count;
+    client.tx.count = config->tx_buffer_count;
+    attach_statistics(&config->stats);
+
+    /* The last first: spares are a stack, and buffer 0 is to be offered first. */
+    for (uint32_t buffer = config->rx_buffer_count; buffer-- > 0;) {
+        client.rx.place[buffer] = SPARE;
+        client.rx.spare[client.rx.spare_count++] = buffer;
+    }
+    net_client_flush();
+    return true;
+}

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The Internet checksum (RFC 1071): the one's complement sum of 16-bit words, any alignment, any
+ * length up to what an int holds. Not inverted, and in the machine's own byte order, as lwIP wants
+ * it; a last odd byte counts as if a zero byte followed it.
+ */
+#pragma once
+
+#include <stdint.h>
+
+uint16_t net_checksum(const void *data, int length);
+
+/* The same, of data that is copied on the way: one walk through the memory in place of two. */
+uint16_t net_checksum_copy(void *to, const void *from, uint16_t length);
+
+/*
+ * The sum of a UDP datagram's payload, worked out from its header's checksum field (network byte
+ * order, as it stands there), which must have been found right: `rest` is the plain sum of
+ * everything else that the checksum covers (pseudo-header and the UDP header without the field).
+ */
+uint16_t net_checksum_without(uint16_t field, uint64_t rest);
