@@ -184,49 +184,83 @@ static inline bool sddf_queue_producer_attach(struct sddf_queue_producer *q,
     return true;
 }
 
-/* Looks at the consumer's head again. */
-static inline void sddf_queue_producer_refresh(struct sddf_queue_producer *q)
+/* Looks at the consumer's head again; how many slots are free. */
+static inline uint32_t sddf_queue_producer_refresh(struct sddf_queue_producer *q)
 {
+    const uint32_t tail = q->tail, capacity = q->capacity;
     /* Acquire, with the consumer's release: its reads of the slots come before our next writes. */
     uint32_t head = sddf_load_acquire_u32(&q->peer->head);
-    q->head = q->tail - head > q->capacity ? q->tail - q->capacity : head;
+    if (tail - head > capacity) {
+        head = tail - capacity;
+    }
+    q->head = head;
+    return capacity - (tail - head);
 }
 
 /* Free slots, at least as many as `want` if there are so many: looks at the peer only if needed. */
 static inline uint32_t sddf_queue_space(struct sddf_queue_producer *q, uint32_t want)
 {
     uint32_t space = q->capacity - (q->tail - q->head);
-    if (space < want) {
-        sddf_queue_producer_refresh(q);
-        space = q->capacity - (q->tail - q->head);
+    return space >= want ? space : sddf_queue_producer_refresh(q);
+}
+
+/* Writes `n` entries of `words` words each into slots that follow each other in memory. */
+static inline void sddf_queue_write_run(sddf_atomic_u64 *slot, const void *entries, uint32_t n,
+                                        uint32_t words)
+{
+    const unsigned char *from = entries;
+    for (; n > 0; n--, slot += words, from += words * 8) {
+        for (uint32_t i = 0; i < words; i++) {
+            uint64_t word;
+            memcpy(&word, from + i * 8, 8); /* an entry need not be an array of words */
+            sddf_store_relaxed_u64(&slot[i], word);
+        }
     }
-    return space;
 }
 
 /*
- * Writes one entry of `words` words behind the last. False if the queue is full. The consumer does
- * not see it before sddf_queue_publish().
+ * Writes up to `n` entries of `words` words each behind the last; how many there was room for. The
+ * consumer does not see them before sddf_queue_publish().
  */
-static inline bool sddf_queue_enqueue(struct sddf_queue_producer *q, const uint64_t *entry,
+static inline uint32_t sddf_queue_enqueue_batch(struct sddf_queue_producer *q, const void *entries,
+                                                uint32_t n, uint32_t words)
+{
+    const uint32_t space = sddf_queue_space(q, n);
+    const uint32_t count = n < space ? n : space;
+    const uint32_t place = q->tail & q->mask;
+    /* In two runs at most: to the end of the array, and on from its start. */
+    const uint32_t to_end = q->capacity - place;
+    const uint32_t first = count < to_end ? count : to_end;
+    sddf_atomic_u64 *slots = q->own->entries;
+    q->tail += count;
+    sddf_queue_write_run(slots + (size_t)place * words, entries, first, words);
+    if (first < count) {
+        sddf_queue_write_run(slots, (const unsigned char *)entries + (size_t)first * words * 8,
+                             count - first, words);
+    }
+    return count;
+}
+
+/* Writes one entry. False if the queue is full. */
+static inline bool sddf_queue_enqueue(struct sddf_queue_producer *q, const void *entry,
                                       uint32_t words)
 {
     if (sddf_queue_space(q, 1) == 0) {
         return false;
     }
-    sddf_atomic_u64 *slot = &q->own->entries[(size_t)(q->tail & q->mask) * words];
-    for (uint32_t i = 0; i < words; i++) {
-        sddf_store_relaxed_u64(&slot[i], entry[i]);
-    }
-    q->tail++;
+    const uint32_t tail = q->tail;
+    q->tail = tail + 1;
+    sddf_queue_write_run(&q->own->entries[(size_t)(tail & q->mask) * words], entry, 1, words);
     return true;
 }
 
 /* Hands over all that was enqueued. Once per batch: this is what the consumer's core misses on. */
 static inline void sddf_queue_publish(struct sddf_queue_producer *q)
 {
+    const uint32_t tail = q->tail;
+    q->published = tail;
     /* Release, with the consumer's acquire: the entries, and what they speak of, come first. */
-    sddf_store_release_u32(&q->own->tail, q->tail);
-    q->published = q->tail;
+    sddf_store_release_u32(&q->own->tail, tail);
 }
 
 /*
@@ -287,52 +321,87 @@ static inline bool sddf_queue_consumer_attach(struct sddf_queue_consumer *q,
     return true;
 }
 
-/* Looks at the producer's tail again. */
-static inline void sddf_queue_consumer_refresh(struct sddf_queue_consumer *q)
+/* Looks at the producer's tail again; how many entries may be taken. */
+static inline uint32_t sddf_queue_consumer_refresh(struct sddf_queue_consumer *q)
 {
+    const uint32_t head = q->head, capacity = q->capacity;
     /* Acquire, with the producer's release: the entries up to the tail are there to be read. */
     uint32_t tail = sddf_load_acquire_u32(&q->peer->tail);
-    q->tail = tail - q->head > q->capacity ? q->head + q->capacity : tail;
+    if (tail - head > capacity) {
+        tail = head + capacity;
+    }
+    q->tail = tail;
+    return tail - head;
 }
 
 /* Entries that may be taken; looks at the peer only when none are left of those it knew of. */
 static inline uint32_t sddf_queue_available(struct sddf_queue_consumer *q)
 {
-    if (q->tail == q->head) {
-        sddf_queue_consumer_refresh(q);
+    const uint32_t available = q->tail - q->head;
+    return available != 0 ? available : sddf_queue_consumer_refresh(q);
+}
+
+/* Copies `n` entries of `words` words each out of slots that follow each other in memory. */
+static inline void sddf_queue_read_run(const sddf_atomic_u64 *slot, void *entries, uint32_t n,
+                                       uint32_t words)
+{
+    unsigned char *to = entries;
+    for (; n > 0; n--, slot += words, to += words * 8) {
+        for (uint32_t i = 0; i < words; i++) {
+            /* Once: what is checked later is what was read here, whatever the producer does. */
+            uint64_t word = sddf_load_relaxed_u64(&slot[i]);
+            memcpy(to + i * 8, &word, 8);
+        }
     }
-    return q->tail - q->head;
 }
 
 /* Copies out the entry `ahead` places behind the head, which must be available, and leaves it. */
-static inline void sddf_queue_read(const struct sddf_queue_consumer *q, uint32_t ahead,
-                                   uint64_t *entry, uint32_t words)
+static inline void sddf_queue_read(const struct sddf_queue_consumer *q, uint32_t ahead, void *entry,
+                                   uint32_t words)
 {
-    const sddf_atomic_u64 *slot = &q->peer->entries[(size_t)((q->head + ahead) & q->mask) * words];
-    for (uint32_t i = 0; i < words; i++) {
-        entry[i] = sddf_load_relaxed_u64(&slot[i]);
-    }
+    const uint32_t place = (q->head + ahead) & q->mask;
+    sddf_queue_read_run(&q->peer->entries[(size_t)place * words], entry, 1, words);
 }
 
 /* Takes one entry. False if there is none. Its slot is the producer's after the next release. */
-static inline bool sddf_queue_dequeue(struct sddf_queue_consumer *q, uint64_t *entry,
-                                      uint32_t words)
+static inline bool sddf_queue_dequeue(struct sddf_queue_consumer *q, void *entry, uint32_t words)
 {
     if (sddf_queue_available(q) == 0) {
         return false;
     }
-    sddf_queue_read(q, 0, entry, words);
-    q->head++;
+    const uint32_t head = q->head;
+    q->head = head + 1;
+    sddf_queue_read_run(&q->peer->entries[(size_t)(head & q->mask) * words], entry, 1, words);
     return true;
+}
+
+/* Takes up to `n` entries; how many there were. */
+static inline uint32_t sddf_queue_dequeue_batch(struct sddf_queue_consumer *q, void *entries,
+                                                uint32_t n, uint32_t words)
+{
+    const uint32_t available = sddf_queue_available(q);
+    const uint32_t count = n < available ? n : available;
+    const uint32_t place = q->head & q->mask;
+    const uint32_t to_end = q->capacity - place;
+    const uint32_t first = count < to_end ? count : to_end;
+    const sddf_atomic_u64 *slots = q->peer->entries;
+    q->head += count;
+    sddf_queue_read_run(slots + (size_t)place * words, entries, first, words);
+    if (first < count) {
+        sddf_queue_read_run(slots, (unsigned char *)entries + (size_t)first * words * 8,
+                            count - first, words);
+    }
+    return count;
 }
 
 /* Gives the slots of all that was dequeued back to the producer. Once per batch. */
 static inline void sddf_queue_release(struct sddf_queue_consumer *q)
 {
-    if (q->released != q->head) {
+    const uint32_t head = q->head;
+    if (q->released != head) {
+        q->released = head;
         /* Release, with the producer's acquire: our reads of the slots come first. */
-        sddf_store_release_u32(&q->own->head, q->head);
-        q->released = q->head;
+        sddf_store_release_u32(&q->own->head, head);
     }
 }
 
@@ -397,52 +466,33 @@ static inline bool sddf_queue_producer_restarted(struct sddf_queue_consumer *q)
     SDDF_QUEUE_UNUSED static inline bool prefix##_enqueue(struct sddf_queue_producer *q,           \
                                                           type entry)                              \
     {                                                                                              \
-        uint64_t words[prefix##_words];                                                            \
-        memcpy(words, &entry, sizeof(words));                                                      \
-        return sddf_queue_enqueue(q, words, prefix##_words);                                       \
+        return sddf_queue_enqueue(q, &entry, prefix##_words);                                      \
     }                                                                                              \
                                                                                                    \
     SDDF_QUEUE_UNUSED static inline uint32_t prefix##_enqueue_batch(                               \
         struct sddf_queue_producer *q, const type *entries, uint32_t n)                            \
     {                                                                                              \
-        uint32_t space = sddf_queue_space(q, n);                                                   \
-        uint32_t count = n < space ? n : space;                                                    \
-        for (uint32_t i = 0; i < count; i++) {                                                     \
-            prefix##_enqueue(q, entries[i]);                                                       \
-        }                                                                                          \
-        return count;                                                                              \
+        return sddf_queue_enqueue_batch(q, entries, n, prefix##_words);                            \
     }                                                                                              \
                                                                                                    \
     SDDF_QUEUE_UNUSED static inline bool prefix##_dequeue(struct sddf_queue_consumer *q,           \
                                                           type *entry)                             \
     {                                                                                              \
-        uint64_t words[prefix##_words];                                                            \
-        if (!sddf_queue_dequeue(q, words, prefix##_words)) {                                       \
-            return false;                                                                          \
-        }                                                                                          \
-        memcpy(entry, words, sizeof(words));                                                       \
-        return true;                                                                               \
+        return sddf_queue_dequeue(q, entry, prefix##_words);                                       \
     }                                                                                              \
                                                                                                    \
     SDDF_QUEUE_UNUSED static inline uint32_t prefix##_dequeue_batch(struct sddf_queue_consumer *q, \
                                                                     type *entries, uint32_t n)     \
     {                                                                                              \
-        uint32_t available = sddf_queue_available(q);                                              \
-        uint32_t count = n < available ? n : available;                                            \
-        for (uint32_t i = 0; i < count; i++) {                                                     \
-            prefix##_dequeue(q, &entries[i]);                                                      \
-        }                                                                                          \
-        return count;                                                                              \
+        return sddf_queue_dequeue_batch(q, entries, n, prefix##_words);                            \
     }                                                                                              \
                                                                                                    \
     SDDF_QUEUE_UNUSED static inline bool prefix##_peek(struct sddf_queue_consumer *q, type *entry) \
     {                                                                                              \
-        uint64_t words[prefix##_words];                                                            \
         if (sddf_queue_available(q) == 0) {                                                        \
             return false;                                                                          \
         }                                                                                          \
-        sddf_queue_read(q, 0, words, prefix##_words);                                              \
-        memcpy(entry, words, sizeof(words));                                                       \
+        sddf_queue_read(q, 0, entry, prefix##_words);                                              \
         return true;                                                                               \
     }                                                                                              \
     _Static_assert(sizeof(type) > 0, "takes the semicolon")

@@ -316,13 +316,13 @@ static void between_processes(uint32_t capacity, uint64_t total)
 static void test_threads_capacity_1(void **state)
 {
     (void)state;
-    between_threads(1, 10000);
+    between_threads(1, 4000);
 }
 
 static void test_threads_capacity_8(void **state)
 {
     (void)state;
-    between_threads(8, 100000);
+    between_threads(8, 40000);
 }
 
 static void test_threads_capacity_256(void **state)
@@ -334,13 +334,13 @@ static void test_threads_capacity_256(void **state)
 static void test_processes_capacity_1(void **state)
 {
     (void)state;
-    between_processes(1, 10000);
+    between_processes(1, 4000);
 }
 
 static void test_processes_capacity_8(void **state)
 {
     (void)state;
-    between_processes(8, 100000);
+    between_processes(8, 40000);
 }
 
 static void test_processes_capacity_256(void **state)
