@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A PD's program: a static, non-relocatable ELF file read into memory (libelf), where symbols can be
- * written over before it is emitted or started.
+ * A PD's program: a static, non-relocatable ELF file read into memory (libelf), where symbols can
+ * be written over before it is emitted or started.
  */
 #pragma once
 
@@ -12,8 +12,8 @@
 #include "system/system.h"
 
 /*
- * One PT_LOAD header, with its zeroes written out: bytes[0..size) stand at vaddr. (Programs keep the
- * variables that setvar sets in .bss as often as not, so there must be bytes to set.)
+ * One PT_LOAD header, with its zeroes written out: bytes[0..size) stand at vaddr. (Programs keep
+ * the variables that setvar sets in .bss as often as not, so there must be bytes to set.)
  */
 struct image_segment {
     uint64_t vaddr;
@@ -27,11 +27,17 @@ struct image {
     unsigned char *file; /* as read: headers and symbols */
     size_t file_size;
     uint64_t entry;
+    unsigned machine; /* EM_X86_64, EM_AARCH64 or EM_RISCV */
     struct image_segment *segments;
     size_t segment_count;
 };
 
-/* Reads and checks an ELF file. False with `*why` set (to be freed): what is wrong with it. */
+#define IMAGE_MEMORY_MAX (UINT64_C(1) << 28) /* bytes of all segments together */
+
+/*
+ * Reads and checks an ELF file. False with `*why` set (to be freed): what is wrong with it, and the
+ * image empty. The file may be anything: no offset or size in it is believed.
+ */
 bool image_load(const char *path, struct image *image, char **why);
 
 /* The symbol's address and size. False if the program has no such symbol. */
@@ -44,6 +50,10 @@ bool image_symbol(const struct image *image, const char *symbol, uint64_t *vaddr
 bool image_patch(struct image *image, const char *symbol, const void *bytes, size_t size,
                  char **why);
 
+/* Writes a 64-bit value, as setvar does. False with `*why` set: no such symbol, or it is smaller.
+ */
+bool image_set(struct image *image, const char *symbol, uint64_t value, char **why);
+
 /*
  * All that a PD of the expanded system needs: configurations, setvars, microkit_name. `phys` gives
  * the physical (or pseudo-physical) address of a region for region_paddr.
@@ -55,3 +65,7 @@ bool image_configure(struct image *image, const struct system *system, size_t pd
 /* An ELF file again, with what was patched: for the Microkit's tool, or to be run later. */
 bool image_write(const struct image *image, const char *path, char **why);
 void image_free(struct image *image);
+
+/* The machine of a board's arch; 0 for one that is not known here. And its name, for messages. */
+unsigned image_machine(const char *arch);
+const char *image_machine_name(unsigned machine);

@@ -19,7 +19,8 @@ static void *model_must(void *memory)
 
 void *model_append(void *array, size_t *count, size_t size)
 {
-    /* The caller's pointer has a type of its own; its bytes go through memcpy, not through void **. */
+    /* The caller's pointer has a type of its own; its bytes go through memcpy, not through void **.
+     */
     char *base;
     memcpy(&base, array, sizeof(base));
     if ((*count & (*count - 1)) == 0) { /* 0 or a power of two: full */

@@ -176,8 +176,8 @@ size_t parse_pd_reference(const struct parse *p, xmlNodePtr node)
     for (size_t i = 0; i < p->system->pd_count; i++) {
         *(const char **)model_append(&names, &count, sizeof(*names)) = p->system->pds[i].name;
     }
-    size_t found = reference(p, node, "pd", "protection domain", "protection domains", names,
-                             count);
+    size_t found =
+        reference(p, node, "pd", "protection domain", "protection domains", names, count);
     free(names);
     return found;
 }
@@ -236,8 +236,8 @@ static void parse_map(struct parse *p, xmlNodePtr node, struct system_pd *pd)
         .cached = true,
         .place = xml_place(&p->xml, node),
     };
-    bool placed = xml_number(&p->xml, node, "vaddr", SYSTEM_VADDR_MIN, SYSTEM_VADDR_MAX - 1,
-                             &map.vaddr);
+    bool placed =
+        xml_number(&p->xml, node, "vaddr", SYSTEM_VADDR_MIN, SYSTEM_VADDR_MAX - 1, &map.vaddr);
     if (!placed || map.region == SYSTEM_NONE) {
         map.region = SYSTEM_NONE; /* nothing more to be said about it */
     }

@@ -129,8 +129,8 @@ static void parse_address(struct parse *p, xmlNodePtr node, struct network_clien
     free(ip);
     bool has_subnet = xmlHasProp(node, (const xmlChar *)"subnet") != NULL;
     if (!client->dhcp) {
-        client->ip.valid = xml_prefixed_ipv4(&p->xml, node, "ip", &client->ip.address,
-                                             &client->ip.prefix);
+        client->ip.valid =
+            xml_prefixed_ipv4(&p->xml, node, "ip", &client->ip.address, &client->ip.prefix);
         if (has_subnet) {
             system_error(p->xml.errors, client->place,
                          "\"subnet\" says where an address from DHCP must be; with a static "

@@ -29,7 +29,7 @@
 
 /* Addresses that a map may use, and the part of them from which expansion takes its own. */
 #define SYSTEM_VADDR_MIN    UINT64_C(0x10000)
-#define SYSTEM_VADDR_MAX    UINT64_C(0x7ffffffff000)
+#define SYSTEM_VADDR_MAX    UINT64_C(0x200000000000) /* above are the stack and the platform */
 #define SYSTEM_EXPAND_VADDR UINT64_C(0x10000000)
 #define SYSTEM_EXPAND_END   UINT64_C(0x80000000)
 
@@ -177,11 +177,11 @@ struct board_irq {
 };
 
 struct board_device {
-    char *name;    /* "ethernet0" */
-    char *class_;  /* "network", "timer" */
-    char *driver;  /* the driver's program: "net_linux_xdp.elf" */
-    char *kind;    /* how the platform makes it: "af_xdp", "tap", "timerfd" */
-    bool data;     /* the driver must map packet data itself (TAP) */
+    char *name;       /* "ethernet0" */
+    char *class_;     /* "network", "timer" */
+    char *driver;     /* the driver's program: "net_linux_xdp.elf" */
+    char *kind;       /* how the platform makes it: "af_xdp", "tap", "timerfd" */
+    bool data;        /* the driver must map packet data itself (TAP) */
     uint64_t io_base; /* the first IO address that may be mapped for it */
     struct board_region *regions;
     size_t region_count;
@@ -208,7 +208,7 @@ struct system_errors {
     struct system_error {
         struct system_place place;
         char *text;
-    } *list;
+    } * list;
     size_t count;
 };
 

@@ -100,7 +100,8 @@ bool xml_open(struct xml_file *file, const char *path, const char *root,
     file->context->_private = file;
     file->context->sax->serror = on_error;
     file->context->sax->internalSubset = on_doctype;
-    file->context->record_info = 1; /* where elements begin; libxml2's own lines are where tags end */
+    file->context->record_info =
+        1; /* where elements begin; libxml2's own lines are where tags end */
     file->document = xmlCtxtReadMemory(file->context, bytes, (int)size, path, NULL,
                                        XML_PARSE_NONET | XML_PARSE_BIG_LINES | XML_PARSE_NOCDATA);
     free(bytes);
@@ -197,8 +198,7 @@ static void verify_attributes(const struct xml_file *file, xmlNodePtr node,
         }
     }
     for (const struct xml_name *known = spec->attributes; known->name != NULL; known++) {
-        if (known->need == XML_REQUIRED &&
-            xmlHasProp(node, (const xmlChar *)known->name) == NULL) {
+        if (known->need == XML_REQUIRED && xmlHasProp(node, (const xmlChar *)known->name) == NULL) {
             system_error(file->errors, place, "<%s> lacks the attribute \"%s\"",
                          text_of(node->name), known->name);
         }
@@ -476,8 +476,8 @@ bool xml_prefixed_ipv4(const struct xml_file *file, xmlNodePtr node, const char 
     uint64_t bits = 0;
     bool overflow;
     const char *slash = scan_ipv4(text, &value);
-    const char *end = slash != NULL && *slash == '/' ? scan_number(slash + 1, &bits, &overflow)
-                                                     : NULL;
+    const char *end =
+        slash != NULL && *slash == '/' ? scan_number(slash + 1, &bits, &overflow) : NULL;
     bool good = false;
     if (slash != NULL && *slash == '\0') {
         system_error(file->errors, place, "%s=\"%s\" lacks the subnet's prefix; write \"%s/24\"",

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * XML for parse.c and board.c: a file read by libxml2 into its tree, with a table per element of what
- * it may have, and values that report what is wrong with them. Nothing outside the file is ever
- * read: DOCTYPE, and with it every entity, is refused.
+ * XML for parse.c and board.c: a file read by libxml2 into its tree, with a table per element of
+ * what it may have, and values that report what is wrong with them. Nothing outside the file is
+ * ever read: DOCTYPE, and with it every entity, is refused.
  */
 #pragma once
 

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Steps that the classes' expansions are made of; for expand*.c only. Everything made has the
+ * place of the element that it is made for. Nothing fails here: what does not fit is found by the
+ * checks that follow (a name that is taken, too many channels), or reported at once (no addresses
+ * left), and the element is left out.
+ */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "system/component.h"
+#include "system/image.h"
+#include "system/network.h"
+#include "system/system.h"
+#include "system/timer.h"
+#include "sddf/config.h"
+
+struct expand {
+    struct system *system;
+    const struct board *board;
+    const struct system_search *search;
+    struct system_errors *errors;
+};
+
+/* A PD of the framework's: program, priority unless overridden, a stack that its code is fit for.
+ */
+size_t expand_pd(struct expand *e, const char *name, const char *program, unsigned priority,
+                 const struct system_component *override, struct system_place place);
+
+/* `size` is rounded up to pages. */
+size_t expand_region(struct expand *e, const char *name, uint64_t size, struct system_place place);
+
+/* Maps a region where there is room, and says where. */
+struct sddf_region_config expand_map(struct expand *e, size_t pd, size_t region, unsigned perms);
+
+struct expand_channel {
+    uint8_t a, b; /* each side's number */
+};
+
+/* Between two PDs, with each one's lowest free numbers. */
+struct expand_channel expand_channel(struct expand *e, size_t a, size_t b, bool a_calls,
+                                     bool a_notifies, bool b_notifies, struct system_place place);
+
+/* The device's regions and interrupts, given to its driver. */
+void expand_device(struct expand *e, size_t pd, const struct board_device *device,
+                   struct sddf_device_config *config, struct system_place place);
+
+/* Configuration bytes over a symbol of the PD's program; the header is filled in. */
+void expand_configure(struct expand *e, size_t pd, const char *symbol, enum sddf_role role,
+                      void *config, size_t size);
+
+void expand_network(struct expand *e, const struct system_network *network);
+void expand_timer(struct expand *e, const struct system_timer *timer);
