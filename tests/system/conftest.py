@@ -70,7 +70,8 @@ def fresh(lab, tmp_path):
         yield start
         for system in systems:
             if system.process.poll() is None:
-                system.assert_account()
+                if system.account is not None:
+                    system.assert_account(**system.account)
                 system.stop()
     finally:
         for system in systems:

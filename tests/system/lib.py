@@ -205,6 +205,7 @@ class System:
         self.saved = self.folder / "configurations"
         self.process = self.state = None
         self.family = set()
+        self.account = {}  # What the account at the end is taken with; None: there is none.
 
     # -- start and stop
 

@@ -1,0 +1,295 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""What happens when parts of the system die, stop, or are in the way of each other."""
+
+import contextlib
+import os
+import re
+import signal
+import subprocess
+import time
+
+import pytest
+
+import lib
+from test_packets import pattern, tcp_echo
+
+CLIENTS = [client.name for client in lib.clients_of(lib.ECHO)] if lib.ECHO.exists() else []
+
+
+def pd_names():
+    """The PDs of the echo system, as the design names them."""
+    dev = "ethernet0"
+    names = ["timer0_driver", *(f"{dev}_{part}" for part in ("driver", "virt_rx", "virt_tx", "arp"))]
+    return names + [f"{dev}_copy_{name}" for name in CLIENTS] + CLIENTS
+
+
+# ---- death ----------------------------------------------------------------------------------------
+
+
+def unharmed(name):
+    """The clients whose service does not depend on this PD."""
+    return [client for client in CLIENTS
+            if name in ("timer0_driver", "ethernet0_arp") or
+            any(name in (other, f"ethernet0_copy_{other}") for other in CLIENTS if other != client)]
+
+
+@pytest.mark.parametrize("name", pd_names())
+def test_kill(fresh, lab, name):
+    """One PD is killed while both clients are at work: the loader says so, everybody else lives, and
+    whoever does not depend on it goes on serving. (The neighbours' addresses are known already, or
+    a dead ARP component would be missed.)"""
+    system = fresh()
+    system.account = {"dead_may_hold": True}
+    system.check_services()
+    flood = lab.flood(system.client(CLIENTS[0]).ip, port=7, size=100)
+    try:
+        os.kill(system.pid(name), signal.SIGKILL)
+        reported = lib.wait_until(
+            lambda: re.search(rf"\b{name}\b.*(SIGKILL|killed|signal 9)", system.output()), 2)
+    finally:
+        lab.end_flood(flood)
+    assert reported, f"nobody says that {name} was killed:\n{system.output()}"
+    time.sleep(0.1)
+    for pd in system.state["pds"]:
+        if pd["name"] != name:
+            assert lib.alive(pd["pid"]), f"{pd['name']} died too:\n{system.output()}"
+    assert system.process.poll() is None
+    for client in unharmed(name):
+        lib.wait_until(lambda: system.check_echo(system.client(client), count=1, least=0), 2)
+        for port in lib.UDP_PORTS:
+            system.check_echo(system.client(client), count=50, port=port)
+
+
+def test_kill_all(fresh):
+    """Every PD dies: the loader reports each, stays, and ends as it should when it is told to."""
+    system = fresh()
+    system.account = None  # There is nobody left whom one could freeze.
+    for pd in system.state["pds"]:
+        os.kill(pd["pid"], signal.SIGKILL)
+    assert lib.wait_until(lambda: all(
+        re.search(rf"\b{pd['name']}\b.*(SIGKILL|killed|signal 9)", system.output())
+        for pd in system.state["pds"]), 2), system.output()
+
+
+@pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_end_by_signal(fresh, lab, by):
+    """Ctrl-C and SIGTERM are an orderly end, in the middle of work; so is a terminal that closes."""
+    system = fresh()
+    flood = lab.flood(system.clients[0].ip, port=7)
+    try:
+        time.sleep(0.2)
+        system.stop(by=by)
+    finally:
+        lab.end_flood(flood)
+
+
+def test_end_by_ctrl_c_to_the_group(fresh):
+    """A terminal sends SIGINT to the whole foreground group; PDs are not to die before their loader
+    has ended them."""
+    system = fresh()
+    os.killpg(system.process.pid, signal.SIGINT)
+    system.stop()
+    assert not re.search(r"fault|SIGINT|killed", system.output()), system.output()
+
+
+def test_kill_the_loader(fresh, lab):
+    """SIGKILL of the loader takes everything with it; the next system starts as if nothing was."""
+    system = fresh()
+    os.kill(system.process.pid, signal.SIGKILL)
+    system.process.wait()
+    gone = lib.wait_until(lambda: not any(lib.alive(pid) for pid in system.family), 2)
+    assert gone, "PDs outlive their loader"
+    assert lib.wait_until(lambda: "xdp" not in lab.links(lab.system)[lab.system_interface], 2), \
+        "the XDP program outlives the loader"
+    fresh().check_services()
+
+
+def test_seconds(lab, tmp_path):
+    """--seconds ends the system by itself."""
+    system = lib.System(lab, tmp_path, options=["--seconds", "2"])
+    start = time.monotonic()
+    try:
+        system.start()
+        system.check_services()
+        assert system.process.wait(10) == 0
+        assert 1.5 < time.monotonic() - start < 6
+        system.check_nothing_left()
+    finally:
+        system.end_by_force()
+
+
+# ---- standing still -------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def stopped(system, *names):
+    """These PDs are stopped in the block, and go on after it."""
+    pids = [system.pid(name) for name in names]
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        assert lib.wait_until(lambda: all(lib.process_state(pid) in "Tt" for pid in pids), 2), \
+            "SIGSTOP does not stop a PD"
+        yield
+    finally:
+        for pid in pids:
+            os.kill(pid, signal.SIGCONT)
+
+
+def serves_again(system, client):
+    """The client's service returns, at once or after what has piled up."""
+    assert lib.wait_until(lambda: system.check_echo(client, count=1, least=0), 3), \
+        f"{client.name} does not return:\n{system.output()}"
+    system.check_echo(client, count=50)
+
+
+@pytest.mark.parametrize("name", CLIENTS)
+def test_client_that_never_takes_its_packets(echo, lab, name):
+    """Stopped, and flooded: its neighbour loses nothing. Then it returns."""
+    client = echo.client(name)
+    other = next(c for c in echo.clients if c is not client)
+    with stopped(echo, name):
+        flood = lab.flood(client.ip, port=7, size=200)
+        time.sleep(0.5)
+        lab.end_flood(flood)
+        time.sleep(0.1)
+        # More than every buffer and queue there is has been sent and nothing was taken.
+        for port in lib.UDP_PORTS:
+            echo.check_echo(other, count=300, size=1472, port=port)
+        with lab.tcp(other.ip, timeout=10) as sock:
+            tcp_echo(sock, 1000 * 1000)
+    serves_again(echo, client)
+
+
+@pytest.mark.parametrize("name", [name for name in pd_names() if name not in CLIENTS])
+def test_component_that_pauses(echo, lab, name):
+    """A component stands still under load for a moment, and everything returns when it does."""
+    client = echo.clients[0]
+    with stopped(echo, name):
+        flood = lab.flood(client.ip, port=7, size=200)
+        time.sleep(0.2)
+        lab.end_flood(flood)
+        for other in unharmed(name):
+            if other != client.name:
+                echo.check_echo(echo.client(other), count=50)
+    for client in echo.clients:
+        serves_again(echo, client)
+
+
+def test_stop_and_go(echo, lab):
+    """Client and copier stop and go many times in a stream, which suffers but survives."""
+    client = echo.clients[0]
+    names = [client.name, f"ethernet0_copy_{client.name}", "ethernet0_virt_tx", "ethernet0_driver"]
+    sock = lab.tcp(client.ip, timeout=20)
+    child = os.fork()
+    if child == 0:
+        with contextlib.suppress(BaseException):
+            for i in range(40):
+                pid = echo.pid(names[i % len(names)])
+                os.kill(pid, signal.SIGSTOP)
+                time.sleep(0.01)
+                os.kill(pid, signal.SIGCONT)
+                time.sleep(0.005)
+            os._exit(0)
+        os._exit(1)
+    try:
+        with sock:
+            tcp_echo(sock, 3000 * 1000)
+    finally:
+        _, ended = os.waitpid(child, 0)
+    assert ended == 0
+    serves_again(echo, client)
+
+
+# ---- the interface --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("side", ["system", "generator"])
+def test_interface_down_and_up(echo, lab, side):
+    """The link goes away in the middle of traffic, and returns."""
+    namespace = getattr(lab, side)
+    flood = lab.flood(echo.clients[0].ip, port=7, size=200)
+    try:
+        for _ in range(3):
+            time.sleep(0.05)
+            lab.set_link(namespace, "down")
+            time.sleep(0.05)
+            lab.set_link(namespace, "up")
+    finally:
+        lab.end_flood(flood)
+    assert echo.process.poll() is None
+    for client in echo.clients:
+        serves_again(echo, client)
+
+
+# ---- wrong usage ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("words, wanted", [
+    (["run"], "usage|description"),
+    (["run", "/nonexistent.xml", "--netdev", "lo"], "nonexistent.xml"),
+    (["run", "ECHO", "--netdev", "nosuch0"], "nosuch0"),
+    (["run", "ECHO", "--netdev"], "netdev"),
+    (["run", "ECHO", "--nonsense"], "nonsense"),
+    (["run", "ECHO", "--netdev", "NETDEV", "-b", "nosuchboard"], "nosuchboard"),
+    (["run", "ECHO", "--netdev", "NETDEV", "--seconds", "soon"], "soon|seconds"),
+    (["run", "ECHO", "--netdev", "NETDEV", "--state", "/nonexistent/state"], "/nonexistent/state"),
+    (["nonsense"], "nonsense"),
+])
+def test_wrong_usage(lab, words, wanted):
+    """Each ends with an exit status that is not 0 and says on standard error what is wrong."""
+    words = [{"ECHO": str(lib.ECHO), "NETDEV": lab.system_interface}.get(word, word)
+             for word in words]
+    process = lab.system.start([str(lib.SDDF), *words], stdin=subprocess.DEVNULL,
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        _, error = process.communicate(timeout=10)
+    finally:
+        process.kill()
+        lab.system.children.remove(process)
+    assert process.returncode in (1, 2), f"exit status {process.returncode}"
+    lines = error.strip().splitlines()
+    assert lines and re.search(wanted, error), f"it does not say what is wrong:\n{error}"
+    assert len(lines) <= 30, f"a page of text:\n{error}"
+    assert "xdp" not in lab.links(lab.system)[lab.system_interface]
+
+
+def test_interface_is_taken(fresh, lab, tmp_path):
+    """A second system on the same interface is refused, and the first one does not notice."""
+    first = fresh()
+    second = lib.System(lab, tmp_path)
+    second.spawn()
+    try:
+        status = second.process.wait(10)
+    finally:
+        second.end_by_force()
+    assert status == 1 and lab.system_interface in second.output(), second.output()
+    first.check_services()
+
+
+def test_output_nobody_reads(fresh, lab, tmp_path):
+    """The loader's output goes into a pipe that nobody reads, then into one that is closed: no PD
+    ever waits for it."""
+    reading, writing = os.pipe()
+    process = lab.system.start(
+        [str(lib.SDDF), "run", str(lib.ECHO), "--netdev", lab.system_interface, "--state",
+         str(tmp_path / "state.json"), "--verbose"], stdin=subprocess.DEVNULL, stdout=writing,
+        stderr=writing)
+    os.close(writing)
+    try:
+        assert lib.wait_until((tmp_path / "state.json").exists, 10)
+        clients = lib.clients_of(lib.ECHO)
+        time.sleep(0.5)
+        os.close(reading)
+        with lab.udp() as sock:
+            for i in range(100):
+                sock.sendto(pattern(100, i), (clients[0].ip, 7))
+                assert sock.recv(2000) == pattern(100, i)
+        process.terminate()
+        assert process.wait(10) == 0
+    finally:
+        process.kill()
+        lab.system.children.remove(process)
+
+
+# ---- TAP ------------------------------------------------------------------------------------------
