@@ -106,8 +106,11 @@ static void measure(struct load *load)
         uint64_t next = load->end;
         unsigned moved = 0;
         for (unsigned i = 0; i < o->targets; i++) {
-            moved += offer(load, &load->stream[i], now, &next);
-            moved += stream_receive(&load->stream[i]);
+            unsigned sent = offer(load, &load->stream[i], now, &next);
+            moved += sent;
+            if (!o->flood || sent < STREAM_BATCH_MAX) {
+                moved += stream_receive(&load->stream[i]);
+            }
         }
         now = load_now();
         if (now >= housekeeping) {

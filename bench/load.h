@@ -22,6 +22,7 @@ struct load_options {
     unsigned check_every;
     const char *json; /* file for the result, "-" for stdout */
     bool progress;
+    bool flood;  /* send first, and read replies only when nothing is overdue */
     int control; /* descriptor to tell about start and stop, or -1 */
 };
 

@@ -25,6 +25,11 @@ static const char help[] =
     "  -p, --patience S  wait so long for each target's first answer (default 2)\n"
     "  -c, --check N     compare the whole content of every N-th reply; of the others, length and\n"
     "                    sequence number (default 1: all)\n"
+    "  -f, --flood       open loop beyond what the service carries: send first, and read replies "
+    "only\n"
+    "                    when nothing is overdue. Replies are then a sample, and what was not "
+    "read\n"
+    "                    counts as lost; let the interface's counters tell the rate.\n"
     "  -j, --json FILE   write the result as JSON too; -: to stdout instead of the text\n"
     "      --progress    a line every 0.5 s on stderr (default if that is a terminal)\n"
     "      --quiet       no such line\n"
@@ -68,19 +73,15 @@ static double number(const char *text, double least, double most, const char *wh
 void load_parse(struct load_options *o, int argc, char **argv)
 {
     enum { PROGRESS = 256, QUIET, CONTROL };
-    static const struct option longer[] = {{"window", required_argument, NULL, 'w'},
-                                           {"rate", required_argument, NULL, 'r'},
-                                           {"size", required_argument, NULL, 'l'},
-                                           {"seconds", required_argument, NULL, 's'},
-                                           {"timeout", required_argument, NULL, 't'},
-                                           {"patience", required_argument, NULL, 'p'},
-                                           {"check", required_argument, NULL, 'c'},
-                                           {"json", required_argument, NULL, 'j'},
-                                           {"progress", no_argument, NULL, PROGRESS},
-                                           {"quiet", no_argument, NULL, QUIET},
-                                           {"control", required_argument, NULL, CONTROL},
-                                           {"help", no_argument, NULL, 'h'},
-                                           {NULL, 0, NULL, 0}};
+    static const struct option longer[] = {
+        {"window", required_argument, NULL, 'w'},  {"rate", required_argument, NULL, 'r'},
+        {"size", required_argument, NULL, 'l'},    {"seconds", required_argument, NULL, 's'},
+        {"timeout", required_argument, NULL, 't'}, {"patience", required_argument, NULL, 'p'},
+        {"check", required_argument, NULL, 'c'},   {"json", required_argument, NULL, 'j'},
+        {"progress", no_argument, NULL, PROGRESS}, {"flood", no_argument, NULL, 'f'},
+
+        {"quiet", no_argument, NULL, QUIET},       {"control", required_argument, NULL, CONTROL},
+        {"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0}};
     *o = (struct load_options){.window = 64,
                                .size = STREAM_SIZE_MAX,
                                .seconds = 2,
@@ -89,7 +90,7 @@ void load_parse(struct load_options *o, int argc, char **argv)
                                .check_every = 1,
                                .progress = isatty(STDERR_FILENO) != 0,
                                .control = -1};
-    for (int c; (c = getopt_long(argc, argv, "w:r:l:s:t:p:c:j:h", longer, NULL)) != -1;) {
+    for (int c; (c = getopt_long(argc, argv, "w:r:l:s:t:p:c:j:fh", longer, NULL)) != -1;) {
         switch (c) {
         case 'w':
             o->window = (unsigned)number(optarg, 1, 65536, "the window is 1 to 65536 datagrams");
@@ -115,6 +116,9 @@ void load_parse(struct load_options *o, int argc, char **argv)
             break;
         case 'j':
             o->json = optarg;
+            break;
+        case 'f':
+            o->flood = true;
             break;
         case PROGRESS:
             o->progress = true;

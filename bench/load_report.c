@@ -4,7 +4,7 @@
 #include <stddef.h>
 
 /* A lag that means that the generator did not keep its times. */
-#define LAG_BAD_NS    1000000
+#define LAG_BAD_NS    5000000
 #define RATE_BAD      0.98 /* fewer sent than this part of what was asked, likewise */
 #define FRAME_HEADERS 42   /* Ethernet, IPv4, UDP: Mb/s count frames, without preamble and FCS */
 

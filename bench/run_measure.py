@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""One row of `make run`: a system under one load, with everything that is counted meanwhile."""
+
+import json
+import mmap
+import os
+import select
+import socket
+import subprocess
+import sys
+import time
+
+import lab as laboratory
+from run_systems import ADDRESSES, Failure, TARGETS
+
+PAYLOAD = 1472
+FRAME = PAYLOAD + 42
+
+
+class Progress:
+    """One line that is written over on a terminal; elsewhere a line for each step."""
+
+    def __init__(self):
+        self.terminal = sys.stderr.isatty()
+        self.begin = time.monotonic()
+
+    def step(self, text, end=''):
+        seconds = time.monotonic() - self.begin
+        if self.terminal:
+            print(f'\r{seconds:5.1f} s  {text}\033[K', end=end, file=sys.stderr, flush=True)
+        else:
+            print(f'{seconds:5.1f} s  {text}', file=sys.stderr, flush=True)
+
+    def tick(self, text):
+        if self.terminal:
+            self.step(text)
+
+    def done(self):
+        if self.terminal:
+            print('\r\033[K', end='', file=sys.stderr, flush=True)
+
+
+class Bench:
+    """Where a system is measured: its lab, the cores, the generator."""
+
+    def __init__(self, lab, build, generator_cpu, system_cpu, progress):
+        self.lab, self.progress = lab, progress
+        self.load = os.path.join(build, 'bench/load')
+        self.idle = os.path.join(build, 'bench/idle')
+        self.generator_cpu, self.system_cpu = generator_cpu, system_cpu
+        self.threads_pinned = False
+        self.page = None
+
+    def begin(self, system, threaded=True):
+        """Starts a system and waits for it."""
+        linux = system.key.startswith('linux')
+        self.lab.set_addresses(ADDRESSES if linux else ())
+        if threaded != getattr(self.lab, 'threaded', threaded):
+            self.lab.set_threaded(threaded)
+        system.start(self.lab.system, self.system_cpu)
+        # The echo may take a moment to attach; threads appear with it.
+        self.threads_pinned = threaded and bool(laboratory.wait_for(
+            lambda: self.lab.pin(self.generator_cpu, self.system_cpu), 0.2))
+
+    def counted(self):
+        """What the idle loop has counted so far; 0 without one."""
+        return int.from_bytes(self.page[:8], 'little') if self.page else 0
+
+    def sample(self, system):
+        return {'counted': self.counted(), 'core': laboratory.core_times(self.system_cpu), 'pds': system.times(),
+                'statistics': system.statistics(),
+                'device': self.lab.generator.counters(self.lab.generator_interface)}
+
+    def row(self, system, phase, seconds, *options):
+        """Runs the generator for `seconds`; returns its JSON with what was counted meanwhile."""
+        mine, its = socket.socketpair()
+        name = f'{system.title}: {phase}'
+        self.progress.step(name)
+        child = self.lab.generator.start(
+            [self.load, '--json', '-', '--control', str(its.fileno()), '--quiet', '--patience',
+             '10', '--timeout', '0.5', '--seconds', f'{seconds:.3f}', *options, *TARGETS],
+            cpu=self.generator_cpu, stdout=subprocess.PIPE, stderr=subprocess.PIPE, pass_fds=[its.fileno()])
+        its.close()
+        try:
+            self._await(mine, child, 15, name)
+            if self.threads_pinned:
+                # It has answered, so it is attached: threads that came with that are here by now.
+                self.lab.pin(self.generator_cpu, self.system_cpu)
+            before = self.sample(system)
+            mine.send(b'.')
+            self._await(mine, child, seconds + 10, name)
+            after = self.sample(system)
+            out, error = child.communicate(timeout=20)
+        finally:
+            mine.close()
+            laboratory.stop(child)
+            self.lab.generator.children.remove(child)
+        if dead := system.dead():
+            raise Failure(f'{name}: died meanwhile: {dead}')
+        # 1 is for wrong content, which the table shows; without a result it is another matter.
+        try:
+            result = json.loads(out)
+        except ValueError as bad:
+            raise Failure(f'{name}: {error.decode().strip() or "the generator failed"}') from bad
+        return self._digest(system, phase, result, before, after)
+
+    def _await(self, control, child, seconds, name):
+        end = time.monotonic() + seconds
+        while True:
+            if select.select([control], [], [], 0.25)[0]:
+                if control.recv(16):
+                    return
+                child.wait()
+                raise Failure(f'{name}: {child.stderr.read().decode().strip()}')
+            if time.monotonic() > end:
+                raise Failure(f'{name}: the generator does not come to an end')
+            self.progress.tick(name)
+
+    def _digest(self, system, phase, result, before, after):
+        wall = after['core'][0] - before['core'][0]
+        stolen = after['core'][2] - before['core'][2]
+        idle = min(after['core'][1] - before['core'][1], wall)
+        busy = max(wall - idle - stolen, 1e-9) / wall
+        device = after['device']['rx_packets'] - before['device']['rx_packets']
+        total = {key: sum(target[key] for target in result['targets'])
+                 for key in ('sent', 'returned', 'wrong', 'late', 'lost', 'doubled', 'reordered',
+                             'packets_per_second', 'megabits_per_second')}
+        pds = {name: (after['pds'].get(name, 0) - was) / wall
+               for name, was in before['pds'].items()}
+        statistics = {pd: {column: count - before['statistics'].get(pd, {}).get(column, 0)
+                           for column, count in counts.items()}
+                      for pd, counts in after['statistics'].items()}
+        return {'system': system.key, 'title': system.title, 'phase': phase, 'load': result,
+                'total': total, 'cpu': busy, 'stolen': stolen / wall, 'pds': pds,
+                'interface_rate': device / wall,
+                'per_cpu_second': total['packets_per_second'] / busy,
+                'statistics': statistics, 'scheduling': system.scheduling,
+                'counted': (after['counted'] - before['counted']) / wall,
+                'threads_pinned': self.threads_pinned}
+
+    def cross_check(self, system, seconds, *options):
+        """A row at moderate load with a second opinion on the core's idle time: a loop that counts
+        at idle priority, against what it counts on the same core when nothing else runs."""
+        fd = os.memfd_create('count')
+        os.ftruncate(fd, mmap.PAGESIZE)
+        child = self.lab.system.start([self.idle, str(fd)], cpu=self.system_cpu, pass_fds=[fd])
+        try:
+            with mmap.mmap(fd, mmap.PAGESIZE) as self.page:
+                laboratory.wait_for(self.counted, 1)
+                begin, count = time.monotonic(), self.counted()
+                time.sleep(min(seconds, 0.3))
+                empty = (self.counted() - count) / (time.monotonic() - begin)
+                row = self.row(system, 'moderate, idle counted', seconds, *options)
+        finally:
+            self.page = None
+            laboratory.stop(child)
+            self.lab.system.children.remove(child)
+            os.close(fd)
+        row['cpu_counted'] = max(0.0, 1 - row['counted'] / empty)
+        return row

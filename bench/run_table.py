@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The table of `make run`, and what follows from its rows."""
+
+import statistics
+
+from run_measure import FRAME
+
+LIVELOCK = 0.95  # achieved at twice the saturating load, as a part of the best
+
+
+def best(rows):
+    """The saturated row with the highest rate."""
+    return max(rows, key=lambda row: row['total']['packets_per_second'])
+
+
+def saturated(rows, key, turn=None):
+    return [row for row in rows if row['system'] == key and row['phase'].startswith('saturation')
+            and turn in (None, row['turn'])]
+
+
+def ratios(rows, key, reference):
+    """Packets per CPU-second of `key` against `reference`, turn by turn."""
+    result = []
+    for turn in sorted({row['turn'] for row in rows}):
+        ours, theirs = saturated(rows, key, turn), saturated(rows, reference, turn)
+        if ours and theirs:
+            result.append(best(ours)['per_cpu_second'] / best(theirs)['per_cpu_second'])
+    return result
+
+
+def survival(rows, key):
+    """Achieved at twice the saturating load against the best, both by the interface's own counter:
+    turn by turn."""
+    result = []
+    for row in rows:
+        if row['system'] == key and row['phase'].startswith('overload'):
+            most = max(r['interface_rate'] for r in saturated(rows, key, row['turn']))
+            result.append(row['interface_rate'] / most)
+    return result
+
+
+COLUMNS = (f'{"":<24}{"sent":>9}{"returned":>9}{"lost":>8}{"late":>5}{"wrong":>6}{"dbl":>4}'
+           f'{"packets/s":>10}{"Mb/s":>7}  {"RTT mean":>8}{"p50":>8}{"p99":>8}{"max":>8} us'
+           f'{"lag p99":>9}{"CPU":>6}')
+
+
+def _counts(name, part, tail):
+    rtt = part.get('round_trip')
+    times = ''.join(f'{rtt[k]:>8.0f}' for k in ('mean', 'p50', 'p99', 'max')) if rtt else ' ' * 32
+    return (f'{name:<24}{part["sent"]:>9}{part["returned"]:>9}{part["lost"]:>8}{part["late"]:>5}'
+            f'{part["wrong"]:>6}{part["doubled"]:>4}{part["packets_per_second"]:>10.0f}'
+            f'{part["megabits_per_second"]:>7.0f}  {times}   {tail}')
+
+
+def _row(row, names):
+    lines = []
+    load = row['load']
+    marks = ''.join([' generator fell behind' * load['fell_behind'],
+                     f' ({row["stolen"]:.0%} stolen)' * (row['stolen'] > 0.05)])
+    asked = f'{load["rate_asked"] * len(load["targets"]):,.0f}/s' if load['mode'] == 'open' else \
+        f'window {load["window"]}'
+    lines.append(f'  turn {row["turn"]}, {row["phase"]} ({asked}){marks}')
+    for name, target in zip(names, load['targets'] if row['turn'] == 1 else ()):
+        tail = f'{target["lag"]["p99"]:>9.0f}'
+        lines.append(_counts(f'    {name} {target["name"]}', target, tail))
+    cpu = '     -' if row['unattributable'] else f'{row.get("cpu_counted", row["cpu"]):>6.0%}'
+    lines.append(_counts('    both', row['total'], f'{"":>9}{cpu}'))
+    return lines
+
+
+def _per_pd(row):
+    packets = max(row['total']['returned'], 1)
+    kernel = max(0.0, row['cpu'] - sum(row['pds'].values()))
+    lines = [f'  each PD while saturated (turn {row["turn"]}, {row["phase"]}):',
+             f'    {"":<24}{"CPU":>7}{"us/packet":>11}{"bytes copied/packet":>21}'
+             f'{"packets/wake-up":>17}']
+    for name, share in sorted(row['pds'].items()):
+        counts = row['statistics'].get(name) or row['statistics'].get(f'ethernet0_{name}')
+        tail = ''
+        if counts:
+            passed = max(counts['rx_packets'], counts['tx_packets'], 1)
+            tail = (f'{counts["copied_bytes"] / passed:>21.1f}'
+                    f'{passed / max(counts["wakeups"], 1):>17.1f}')
+        lines.append(f'    {name:<24}{share:>7.1%}'
+                     f'{share * row["load"]["seconds"] * 1e6 / packets:>11.2f}{tail}')
+    lines.append(f'    {"kernel, for the interface":<24}{kernel:>6.1%}   (a frame here has {FRAME} '
+                 'bytes; each is copied once, by its copier)')
+    return lines
+
+
+def table(rows, systems, names, setup):
+    lines = ['', *setup, '']
+    for system in systems:
+        mine = [row for row in rows if row['system'] == system.key]
+        if not mine:
+            continue
+        lines += [f'{system.title}: {system.how}', COLUMNS]
+        for row in mine:
+            lines += _row(row, names)
+        top = best(saturated(rows, system.key))
+        if top['statistics']:
+            lines += _per_pd(top)
+        lines.append('')
+    return lines + summary(rows, systems)
+
+
+def summary(rows, systems):
+    lines = [f'{"at saturation, both clients":<34}{"packets/s":>10}{"CPU":>6}{"packets/CPU-s":>15}'
+             f'{"sDDF against it":>17}   {"at twice the load":>17}']
+    for system in systems:
+        mine = saturated(rows, system.key)
+        if not mine:
+            continue
+        top = best(mine)
+        kept = survival(rows, system.key)
+        kept = f'{statistics.median(kept):>17.2f}' if kept else ''
+        if top['unattributable']:
+            cost = f'{"-":>6}{"-":>15}{"-":>17}'
+        else:
+            against = ratios(rows, 'sddf', system.key) if system.key != 'sddf' else []
+            ratio = f'{statistics.median(against):.2f}' if against else ''
+            per_second = statistics.median(
+                best(saturated(rows, system.key, turn))['per_cpu_second']
+                for turn in sorted({row['turn'] for row in mine}))
+            cost = f'{top["cpu"]:>6.0%}{per_second:>15,.0f}{ratio:>17}'
+        lines.append(f'{system.title:<34}{top["total"]["packets_per_second"]:>10,.0f}{cost}'
+                     f'   {kept}')
+    for row in rows:
+        if 'cpu_counted' in row:
+            plain = [r['cpu'] for r in rows if r['system'] == row['system']
+                     and r['phase'] == 'moderate']
+            lines.append(f'{row["title"]} at {row["total"]["packets_per_second"]:,.0f}/s: busy by '
+                         f'the kernel\'s idle time {statistics.median(plain):.0%}, by a counting '
+                         f'loop at idle priority {row["cpu_counted"]:.0%}')
+    equal = next((s for s in systems if s.key.startswith('linux') and s.equal), None)
+    against = ratios(rows, 'sddf', equal.key) if equal else []
+    if against:
+        turns = ', '.join(f'{r:.2f}' for r in against)
+        lines += ['', f'sDDF: {statistics.median(against):.2f} times the packets per CPU-second of '
+                  f'the plain Linux echo at equal scheduling class (turns: {turns})']
+    kept = survival(rows, 'sddf')
+    if kept:
+        middle = statistics.median(kept)
+        turns = ', '.join(f'{k:.2f}' for k in kept)
+        lines.append(f'sDDF at twice the saturating load: {middle:.2f} of its best (turns: {turns}), '
+                     f'{"no" if middle >= LIVELOCK else "SIGNS OF A"} receive livelock')
+    return lines
+
+
+def wrong(rows):
+    """What no run may show, as sentences."""
+    return [f'{row["title"]}, turn {row["turn"]}, {row["phase"]}: {row["total"]["wrong"]} replies '
+            'with wrong content' for row in rows if row['total']['wrong']]
