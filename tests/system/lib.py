@@ -98,15 +98,14 @@ def inside(namespace):
         os.close(own)
 
 
-class Lab(bench_lab.Lab):
-    """The benchmarks' two namespaces; `generator` is the peer that the tests play. One lab serves
-    many systems, one after the other."""
+class Peer:
+    """The peer that the tests play: sockets in the namespace `generator`."""
 
     peer_ip = bench_lab.GENERATOR_ADDRESS
 
-    def __init__(self):
-        super().__init__()
-        self.peer_mac = self.links(self.generator)[self.generator_interface]["address"]
+    @property
+    def peer_mac(self):
+        return self.links(self.generator)[self.generator_interface]["address"]
 
     def links(self, namespace):
         """The namespace's interfaces, by name, with "xdp" where a program is attached."""
@@ -160,6 +159,43 @@ class Lab(bench_lab.Lab):
         return int(output)
 
 
+class Lab(Peer, bench_lab.Lab):
+    """The benchmarks' two namespaces. One lab serves many systems, one after the other."""
+
+    def __init__(self):
+        super().__init__()
+        self.lasting = {"lo", self.system_interface}
+
+
+class Namespace(bench_lab.Namespace):
+    """The network namespace of a process that is there already."""
+
+    def __init__(self, pid):  # pylint: disable=super-init-not-called (it would make a new one)
+        self.holder, self.children = pid, []
+        self.fd = os.open(f"/proc/{pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+
+    def close(self):
+        os.close(self.fd)
+
+
+class TapLab(Peer):
+    """One namespace in which the system makes a TAP interface; its other end is the kernel's own, so
+    the peer sits in the same namespace."""
+
+    generator_interface = system_interface = "sddftap0"
+
+    def __init__(self, namespace):
+        self.generator = self.system = namespace
+        namespace.interface = self.system_interface
+        self.lasting = {"lo"}
+
+    def give_address(self):
+        """To be called when the interface is there."""
+        self.system.run(["sysctl", "-qw", "net.ipv6.conf.all.disable_ipv6=1"], check=False)
+        self.system.run(["ip", "address", "add", f"{self.peer_ip}/{bench_lab.PREFIX}", "dev",
+                         self.system_interface])
+
+
 # ---- a description, as the tests read it ----------------------------------------------------------
 
 
@@ -211,6 +247,9 @@ class System:
 
     def start(self, seconds=20):
         self.spawn()
+        return self.wait_up(seconds)
+
+    def wait_up(self, seconds=20):
         up = wait_until(lambda: self.process.poll() is not None or self.is_up(), seconds)
         if not up or self.process.poll() is not None:
             self.end_by_force()
@@ -220,14 +259,15 @@ class System:
         self.saved.mkdir(exist_ok=True)
         return self
 
-    def spawn(self):
+    def spawn(self, start=None):
+        """Starts the process, in the lab's namespace or as start(words, **options) does it."""
         self.state_file.unlink(missing_ok=True)
         words = [*self.prefix, SDDF, "run", self.description]
         if self.netdev:
             words += ["--netdev", self.lab.system_interface]
         words += ["--state", self.state_file, *self.options]
         with open(self.log_file, "wb") as log:
-            self.process = self.lab.system.start(
+            self.process = (start or self.lab.system.start)(
                 [str(word) for word in words], stdin=subprocess.DEVNULL, stdout=log,
                 stderr=subprocess.STDOUT)
 
@@ -264,7 +304,7 @@ class System:
         def left():
             things = [f"process {pid} ({process_name(pid)})" for pid in self.family if alive(pid)]
             for name, link in self.lab.links(self.lab.system).items():
-                if name not in ("lo", self.lab.system_interface):
+                if name not in self.lab.lasting:
                     things.append(f"interface {name}")
                 if "xdp" in link:
                     things.append(f"XDP program on {name}")
