@@ -36,6 +36,13 @@ def lab():
         yield lab
 
 
+@pytest.fixture
+def wire(lab):
+    wire = lab.wire()
+    yield wire
+    wire.close()
+
+
 @pytest.fixture(scope="module")
 def shared(lab, tmp_path_factory):
     """One echo system for all tests of a module; use `echo`, which audits it."""

@@ -14,9 +14,8 @@ import pytest
 import lib
 import packets
 import rights
-from test_packets import pattern, tcp_echo
+from services import NAMES as CLIENTS, pattern, tcp_echo
 
-CLIENTS = [client.name for client in lib.clients_of(lib.ECHO)] if lib.ECHO.exists() else []
 
 
 def pd_names():
