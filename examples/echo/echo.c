@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A network client that answers: UDP echo on ports 7 and 1235, TCP echo on 7 and 1236, discard on
+ * 9, and ping. It says so when it has got its address.
+ */
+#include <microkit.h>
+
+#include "echo.h"
+#include "net_lwip.h"
+
+static void say(const char *what)
+{
+    microkit_dbg_puts(microkit_name);
+    microkit_dbg_puts(": ");
+    microkit_dbg_puts(what);
+}
+
+static void is_up(const char *address)
+{
+    say(address);
+    microkit_dbg_puts(" is up: echo on UDP 7 and 1235, TCP 7 and 1236; discard on 9\n");
+}
+
+void init(void)
+{
+    if (!net_lwip_init()) {
+        return; /* it has said why; lwIP stays off, and so do we */
+    }
+    if (!udp_services_start() || !tcp_services_start()) {
+        say("lwIP has no room for the listeners\n");
+        return;
+    }
+    net_lwip_start(is_up);
+}
+
+void notified(microkit_channel ch)
+{
+    net_lwip_notified(ch);
+}

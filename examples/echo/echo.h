@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The parts of the echo program: each sets its listeners up, and lwIP calls it from then on. */
+#pragma once
+
+#include <stdbool.h>
+
+#define PORT_ECHO     7    /* UDP and TCP: RFC 862 */
+#define PORT_DISCARD  9    /* UDP and TCP: RFC 863 */
+#define PORT_ECHO_UDP 1235 /* the ports where ipbench looks for an echo */
+#define PORT_ECHO_TCP 1236
+
+/* False if lwIP has no memory for that many listeners: a mistake in its options. */
+bool udp_services_start(void);
+bool tcp_services_start(void);
