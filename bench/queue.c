@@ -145,11 +145,11 @@ static inline uint32_t dpdk_get(struct entry *entries, uint32_t n)
         return next;                                                                               \
     }                                                                                              \
                                                                                                    \
-    static uint64_t queue##_##kind##_both(uint64_t first, uint64_t end)                            \
+    static uint64_t queue##_##kind##_both(uint64_t first, uint64_t end, uint64_t burst)            \
     {                                                                                              \
-        for (uint64_t next = first; next < end; next += batch) {                                   \
-            queue##_##kind##_produce(next, next + batch);                                          \
-            if (queue##_##kind##_consume(next, next + batch) != next + batch) {                    \
+        for (uint64_t next = first; next < end; next += burst) {                                   \
+            queue##_##kind##_produce(next, next + burst);                                          \
+            if (queue##_##kind##_consume(next, next + burst) != next + burst) {                    \
                 return next;                                                                       \
             }                                                                                      \
         }                                                                                          \
@@ -168,10 +168,13 @@ QUEUE(dpdk)
 /* From entry `first` to `end`; where it came to: not `end` if an entry was wrong. */
 typedef uint64_t loop(uint64_t first, uint64_t end);
 
+/* Both in one thread: puts `burst` entries, takes them, and so on. */
+typedef uint64_t loop_both(uint64_t first, uint64_t end, uint64_t burst);
+
 struct loops {
     loop *produce;
     loop *consume;
-    loop *both;
+    loop_both *both;
 };
 
 #define LOOPS_OF(queue)                                                                            \
@@ -192,17 +195,16 @@ static const struct {
     {"sDDF + signal check", LOOPS_OF(sddf_signal)},
 };
 
-enum { QUEUES = 4, COLUMNS = 4 };
+enum { QUEUES = 4, COLUMNS = 5 };
 
 static const struct {
     const char *name;
     int cores;
     int kind;
+    uint64_t burst; /* on one core */
 } columns[COLUMNS] = {
-    {"1 core, single", 1, 0},
-    {"1 core, batch", 1, 1},
-    {"2 cores, single", 2, 0},
-    {"2 cores, batch", 2, 1},
+    {"1 core, single", 1, 0, BATCH}, {"1 core, batch", 1, 1, BATCH}, {"2 cores, single", 2, 0, 0},
+    {"2 cores, batch", 2, 1, 0},     {"1 core, in turn", 1, 0, 1},
 };
 
 /* ---- measuring ------------------------------------------------------------------------------- */
@@ -293,14 +295,14 @@ static void *producer_run(void *argument)
 }
 
 /* Nanoseconds per entry of one turn. */
-static double turn(const struct loops *loops, int cores, uint64_t entries)
+static double turn(const struct loops *loops, int column, uint64_t entries)
 {
     const uint64_t first = 1, end = 1 + entries;
     uint64_t reached;
     double start, stop;
-    if (cores == 1) {
+    if (columns[column].cores == 1) {
         start = now_ns();
-        reached = loops->both(first, end);
+        reached = loops->both(first, end, columns[column].burst);
         stop = now_ns();
     } else {
         struct producer producer = {.run = loops->produce, .first = first, .end = end};
@@ -378,21 +380,24 @@ static void print_table(int rounds)
 
 static void usage(FILE *out)
 {
-    fprintf(out,
-            "usage: bench/queue [--rounds N] [--entries N] [--realtime]\n"
-            "\n"
-            "Passes 16-byte entries through queues of %d places, one at a time and in batches of\n"
-            "%d: within one thread (each batch is put, then taken) and from one core to another.\n"
-            "Every call hands its entries over at once: for sDDF, single is enqueue and publish,\n"
-            "dequeue and release for each entry; ck_ring has no batches, so there a batch is %d\n"
-            "calls. \"+ signal check\" also asks after each publish whether the consumer must be\n"
-            "notified, which the other queues have no notion of. The queues take turns in every\n"
-            "round.\n"
-            "\n"
-            "  --rounds N    rounds of turns (15)\n"
-            "  --entries N   entries in a turn (1000000)\n"
-            "  --realtime    with a real-time priority: for machines that are busy\n",
-            CAPACITY, BATCH, BATCH);
+    fprintf(
+        out,
+        "usage: bench/queue [--rounds N] [--entries N] [--realtime]\n"
+        "\n"
+        "Passes 16-byte entries through queues of %d places, one a call and in batches of %d,\n"
+        "from one core to another and within one thread, where %d are put, then %d taken, as\n"
+        "when two sides take turns on a core; \"in turn\", each entry is taken before the next\n"
+        "is put. Every call hands its entries over at once: for sDDF, single is enqueue and\n"
+        "publish, dequeue and release for each entry; ck_ring has no batches, so there a batch\n"
+        "is %d calls. \"+ signal check\" also asks after each publish whether the consumer must "
+        "be\n"
+        "notified, which the other queues have no notion of. The queues take turns in every\n"
+        "round.\n"
+        "\n"
+        "  --rounds N    rounds of turns (15)\n"
+        "  --entries N   entries in a turn (1000000)\n"
+        "  --realtime    with a real-time priority: for machines that are busy\n",
+        CAPACITY, BATCH, BATCH, BATCH, BATCH);
 }
 
 static long number(const char *text, long least, long most)
@@ -444,7 +449,7 @@ int main(int argc, char **argv)
     for (int round = -1; round < rounds; round++) { /* the first warms up */
         for (int c = 0; c < COLUMNS; c++) {
             for (int q = 0; q < QUEUES && columns[c].cores <= cpu_count; q++) {
-                double time = turn(&queues[q].loops[columns[c].kind], columns[c].cores, entries);
+                double time = turn(&queues[q].loops[columns[c].kind], c, entries);
                 times[c][q][round < 0 ? 0 : round] = time;
             }
         }

@@ -196,7 +196,10 @@ class Run:
 
     def setup_lines(self):
         kernel = os.uname()
-        side = 'through a TAP interface, for lack of privilege' if self.tap else 'over a veth pair'
+        side = 'over a veth pair'
+        if self.tap:
+            side += ', sDDF\'s through a TAP interface' + ('' if self.option.tap
+                                                          else ' for lack of privilege')
         lines = [f'UDP echo {side}, {run_measure.PAYLOAD}-byte payloads, every reply\'s content '
                  f'compared (under overload every {SAMPLED}th); {kernel.sysname} {kernel.release}, '
                  f'{os.cpu_count()} cores',

@@ -48,6 +48,7 @@ class Bench:
         self.load = os.path.join(build, 'bench/load')
         self.idle = os.path.join(build, 'bench/idle')
         self.generator_cpu, self.system_cpu = generator_cpu, system_cpu
+        self.threads = lab.threaded  # packet work in threads, for whoever does not object
         self.threads_pinned = False
         self.page = None
 
@@ -55,7 +56,8 @@ class Bench:
         """Starts a system and waits for it."""
         linux = system.key.startswith('linux')
         self.lab.set_addresses(ADDRESSES if linux else ())
-        if threaded != getattr(self.lab, 'threaded', threaded):
+        threaded = threaded and self.threads
+        if threaded != self.lab.threaded:
             self.lab.set_threaded(threaded)
         system.start(self.lab.system, self.system_cpu)
         # The echo may take a moment to attach; threads appear with it.

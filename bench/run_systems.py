@@ -158,6 +158,7 @@ class XdpEcho(_Process):
 
 class TapPlace:
     """Without privilege: a namespace with a TAP interface, whose kernel side is the generator's."""
+    threaded = False
 
     def __init__(self):
         self.system = self.generator = place = laboratory.Namespace()
