@@ -29,6 +29,14 @@
  * comes back from somebody who does not hold it. At the start, virt_rx puts the DMA region's
  * buffers into the driver's free queue, a client those of its Rx data region into its copier's,
  * and virt_tx those of a Tx data region into its client's.
+ *
+ * A buffer that still lies in a queue on its way to somebody is not that neighbour's yet: a client
+ * releases the entry (sddf_queue_release on `active`) before it publishes the return of its buffer
+ * on `free`, or its copier refuses the buffer as one that the client does not hold.
+ *
+ * Signals on `free` are lazy. virt_rx and virt_tx collect returned buffers whenever they run, and
+ * ask for a signal only when so many have come together that somebody could be short of them; a
+ * copier looks for buffers only when it has a frame to put into one.
  */
 #pragma once
 
@@ -43,6 +51,10 @@
 #define NET_FRAME_MIN   14   /* an Ethernet header; the device pads shorter frames */
 #define NET_FRAME_MAX   1514 /* header and 1500 bytes, without the frame check sequence */
 #define NET_CLIENTS_MAX 61   /* 62 channels less the driver's */
+
+/* What the components have room to keep account of. More is a configuration that does not match. */
+#define NET_REGION_BUFFERS_MAX 16384  /* of one data region: 32 MiB */
+#define NET_TX_BUFFERS_MAX     131072 /* of all Tx data regions of one network together */
 
 struct net_entry {
     uint64_t address;     /* an offset, or an IO address between virtualisers and driver */

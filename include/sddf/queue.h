@@ -419,6 +419,20 @@ static inline bool sddf_queue_request_signal(struct sddf_queue_consumer *q)
     return sddf_queue_available(q) == 0;
 }
 
+/*
+ * As above, for a consumer that can wait: asks for a signal when `count` entries (1..capacity) are
+ * there. True: there are fewer, and its producer will signal with the one that makes them `count`.
+ */
+static inline bool sddf_queue_request_signal_at(struct sddf_queue_consumer *q, uint32_t count)
+{
+    sddf_queue_release(q);
+    sddf_store_relaxed_u32(&q->own->mark, q->head + count - 1);
+    /* Orders our store of the mark before our load of the tail; see sddf_queue_needs_signal. */
+    sddf_fence_seq_cst();
+    sddf_queue_consumer_refresh(q);
+    return q->tail - q->head < count;
+}
+
 /* True once after each time that the producer has attached anew (not the first time). */
 static inline bool sddf_queue_producer_restarted(struct sddf_queue_consumer *q)
 {

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Data regions as arrays of buffers, and the checks that stand between a neighbour's entry and a
+ * memory access. Addresses here are offsets into the region; whoever deals in IO addresses
+ * subtracts the region's first (an address below it wraps round to a huge offset, and is refused).
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "sddf/net.h"
+
+#define BUFFERS_NONE UINT32_MAX
+
+/* The buffer that the offset lies in, or BUFFERS_NONE. */
+static inline uint32_t buffers_find(uint64_t offset, uint32_t buffer_count)
+{
+    uint64_t buffer = offset / NET_BUFFER_SIZE;
+    return buffer < buffer_count ? (uint32_t)buffer : BUFFERS_NONE;
+}
+
+static inline bool buffers_length_ok(uint32_t length)
+{
+    return length >= NET_FRAME_MIN && length <= NET_FRAME_MAX;
+}
+
+/* Does a frame that begins here end in the same buffer? */
+static inline bool buffers_inside_one(uint64_t offset, uint32_t length)
+{
+    return offset % NET_BUFFER_SIZE + length <= NET_BUFFER_SIZE;
+}
+
+/* A region that the configuration describes, as far as the number of buffers goes. */
+static inline bool buffers_region_ok(const struct sddf_region_config *region, uint32_t buffer_count)
+{
+    return region->vaddr != 0 && buffer_count > 0 && buffer_count <= NET_REGION_BUFFERS_MAX &&
+           region->size / NET_BUFFER_SIZE >= buffer_count;
+}

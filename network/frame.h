@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Frames in shared memory. Somebody else (the device, a client) may change their bytes at any time,
+ * so a header is read once, into locals, and judged there: every access below is volatile, which
+ * forbids the compiler to read a second time what has been checked already.
+ *
+ * Nothing here knows a buffer's bounds: callers check them first, against the entry's length.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "sddf/net.h"
+
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
+               "MAC keys take the first byte on the wire as the lowest");
+
+#define FRAME_IPV4 0x0800
+#define FRAME_ARP  0x0806
+
+#define FRAME_BROADCAST UINT64_C(0xffffffffffff)
+
+/* Frames lie at any address: packed, so that the compiler knows, and reads in one go if it may. */
+struct frame_u16 {
+    uint16_t value;
+} __attribute__((packed));
+struct frame_u32 {
+    uint32_t value;
+} __attribute__((packed));
+struct frame_u64 {
+    uint64_t value;
+} __attribute__((packed));
+
+static inline uint8_t frame_read_u8(const uint8_t *at)
+{
+    return *(const volatile uint8_t *)at;
+}
+
+/* In host order; network order is big-endian. */
+static inline uint16_t frame_read_be16(const uint8_t *at)
+{
+    return __builtin_bswap16(((const volatile struct frame_u16 *)at)->value);
+}
+
+/* A MAC address as a number: six bytes, the first on the wire lowest. */
+static inline uint64_t frame_mac(const uint8_t mac[6])
+{
+    uint64_t key = 0;
+    memcpy(&key, mac, 6);
+    return key;
+}
+
+/* Broadcast or multicast. */
+static inline bool frame_mac_is_group(uint64_t mac)
+{
+    return (mac & 1) != 0;
+}
+
+struct frame_header {
+    uint64_t to;
+    uint64_t from;
+    uint16_t type; /* host order */
+};
+
+/* Needs NET_FRAME_MIN bytes. */
+static inline struct frame_header frame_read_header(const uint8_t *at)
+{
+    uint64_t low = ((const volatile struct frame_u64 *)at)->value;
+    uint32_t high = ((const volatile struct frame_u32 *)(at + 8))->value;
+    return (struct frame_header){
+        .to = low & FRAME_BROADCAST,
+        .from = low >> 48 | (uint64_t)high << 16,
+        .type = frame_read_be16(at + 12),
+    };
+}
+
+/*
+ * Is this IPv4 frame a UDP datagram to `port`, whole or its first fragment? Everything that the
+ * answer depends on lies within `length`.
+ */
+static inline bool frame_is_udp_to(const uint8_t *at, uint32_t length, uint16_t port)
+{
+    const uint8_t *ip = at + NET_FRAME_MIN;
+    uint32_t left = length - NET_FRAME_MIN;
+    if (length < NET_FRAME_MIN + 20) {
+        return false;
+    }
+    uint8_t version = frame_read_u8(ip);
+    uint32_t header = (uint32_t)(version & 0xf) * 4;
+    return version >> 4 == 4 && header >= 20 && left >= header + 8 && frame_read_u8(ip + 9) == 17 &&
+           (frame_read_be16(ip + 6) & 0x1fff) == 0 && frame_read_be16(ip + header + 2) == port;
+}
+
+/*
+ * Copies a frame: blocks of constant size, which the compiler turns into the machine's widest
+ * moves, and a last one that overlaps the one before instead of going byte by byte. Not a byte
+ * beyond `length` is read or written: behind a frame lies what is left of somebody else's.
+ * Needs at least 8 bytes; the two must not overlap.
+ */
+static inline void frame_copy(uint8_t *to, const uint8_t *from, uint32_t length)
+{
+    if (length >= 64) {
+        uint32_t last = length - 64;
+        for (uint32_t i = 0; i < last; i += 64) {
+            memcpy(to + i, from + i, 64);
+        }
+        memcpy(to + last, from + last, 64);
+    } else if (length >= 32) {
+        memcpy(to, from, 32);
+        memcpy(to + length - 32, from + length - 32, 32);
+    } else if (length >= 16) {
+        memcpy(to, from, 16);
+        memcpy(to + length - 16, from + length - 16, 16);
+    } else {
+        memcpy(to, from, 8);
+        memcpy(to + length - 8, from + length - 8, 8);
+    }
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Counting without touching shared memory for every packet: a component counts into private
+ * tallies, one per neighbour and one for what is nobody's, and at the end of a pass writes those
+ * that have changed into its statistics page. The page's first row is the sum of everything.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "sddf/net.h"
+
+_Static_assert(NET_STAT_COUNT <= 32, "a tally marks what has changed with a bit per counter");
+
+struct tally {
+    uint32_t changed;
+    uint64_t count[NET_STAT_COUNT]; /* since the last flush */
+};
+
+static inline void tally_add(struct tally *tally, enum net_stat stat, uint64_t n)
+{
+    tally->changed |= UINT32_C(1) << stat;
+    tally->count[stat] += n;
+}
+
+/* Is there a page with room for so many rows behind the first? */
+static inline bool tally_page_ok(const struct sddf_region_config *region, uint32_t rows)
+{
+    return region->vaddr != 0 &&
+           region->size >=
+               sizeof(struct net_stats) - (NET_CLIENTS_MAX - rows) * sizeof(struct net_stats_row);
+}
+
+/* Zeroes the counters, then says what they are: whoever sees the magic may read them. */
+static inline struct net_stats *tally_page_start(const struct sddf_region_config *region,
+                                                 enum sddf_role role, uint32_t rows)
+{
+    struct net_stats *page = (struct net_stats *)(uintptr_t)region->vaddr;
+    for (uint32_t row = 0; row <= rows; row++) {
+        for (uint32_t stat = 0; stat < NET_STAT_COUNT; stat++) {
+            sddf_store_relaxed_u64(&page->row[row].count[stat], 0);
+        }
+    }
+    sddf_store_relaxed_u32(&page->role, role);
+    sddf_store_relaxed_u32(&page->rows, rows);
+    sddf_store_relaxed_u32(&page->columns, NET_STAT_COUNT);
+    /* Release: the rest is there for whoever sees the magic. */
+    sddf_store_release_u32(&page->magic, NET_STATS_MAGIC);
+    return page;
+}
+
+/* Writes what has changed into the first row, and into the neighbour's (1 and up) if it has one. */
+static inline void tally_flush(struct tally *tally, struct net_stats *page, uint32_t row)
+{
+    while (tally->changed != 0) {
+        enum net_stat stat = (enum net_stat)__builtin_ctz(tally->changed);
+        net_stat_add(&page->row[0], stat, tally->count[stat]);
+        if (row != 0) {
+            net_stat_add(&page->row[row], stat, tally->count[stat]);
+        }
+        tally->count[stat] = 0;
+        tally->changed &= tally->changed - 1;
+    }
+}
