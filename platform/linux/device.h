@@ -2,8 +2,8 @@
 /*
  * Devices of the Linux board: things of the kernel's (an AF_XDP socket, a TAP interface, a timerfd)
  * made to look like hardware. The loader opens them before any PD starts; a device's board regions
- * become mappings of its descriptor, its interrupt the readability of a descriptor, its doorbell one
- * system call on one descriptor that the driver's filter lets through.
+ * become mappings of its descriptor, its interrupt the readability of a descriptor, its doorbell
+ * one system call on one descriptor that the driver's filter lets through.
  *
  * One file per kind implements struct linux_device_kind; device.c finds the kind by the name in the
  * board file.
@@ -20,7 +20,9 @@
 #define LINUX_DEVICE_CALLS   8
 #define LINUX_DEVICE_TEXT    256
 
-/* A memory region of the system: two descriptors of one sealed memfd. -1: the region is a device's. */
+/*
+ * A memory region of the system: two descriptors of one sealed memfd. -1: the region is a device's.
+ */
 struct linux_memory {
     int rw;
     int ro;
@@ -47,11 +49,11 @@ struct linux_call {
 
 struct linux_device {
     const struct board_device *board;
-    int fd;  /* the one descriptor that the driver holds; its readability is the interrupt */
+    int fd; /* the one descriptor that the driver holds; its readability is the interrupt */
     struct linux_resource region[LINUX_DEVICE_REGIONS]; /* in the order of board->regions */
     struct linux_call call[LINUX_DEVICE_CALLS];
     size_t call_count;
-    char text[LINUX_DEVICE_TEXT]; /* how it is driven: "veth0: native XDP, copy mode, need-wakeup" */
+    char text[LINUX_DEVICE_TEXT]; /* how it is driven: "veth0: native XDP, copy mode" */
     char interface[16];           /* network devices */
     bool native, zero_copy, need_wakeup;
     void *state; /* the kind's own */
@@ -81,7 +83,16 @@ extern const struct linux_device_kind linux_device_xdp;     /* "af_xdp" */
 extern const struct linux_device_kind linux_device_tap;     /* "tap" */
 extern const struct linux_device_kind linux_device_timerfd; /* "timerfd" */
 
+/*
+ * May this process use AF_XDP at all? That takes privileges in the machine's first user namespace;
+ * who has none uses the TAP board. False with `*why` set (to be freed).
+ */
+bool linux_device_xdp_permitted(char **why);
+
 bool linux_device_open(const struct board_device *board, struct linux_device *device,
                        const struct system *system, const struct linux_memory *memory,
                        const struct linux_device_options *options, char **why);
 void linux_device_close(struct linux_device *device);
+
+/* For the kinds: sets *why to what printf would print, and returns false. */
+bool linux_device_fail(char **why, const char *format, ...) __attribute__((format(printf, 2, 3)));

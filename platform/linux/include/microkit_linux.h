@@ -13,3 +13,11 @@ int microkit_linux_irq_fd(microkit_channel ch);
 
 /* A system call without errno: the kernel's answer, negative error numbers included. */
 long microkit_linux_syscall(long number, long a, long b, long c, long d, long e, long f);
+
+/*
+ * The interrupt on this channel comes at the latest when this PD has slept for `ns`, masked or not,
+ * whether the device has anything to say or not: for what Linux has no readiness for (a frame that
+ * has left, an interface that is up again). Holds for the next sleep only; a second call replaces
+ * the first.
+ */
+void microkit_linux_irq_after(microkit_channel ch, uint64_t ns);
