@@ -14,6 +14,7 @@ struct linux_options {
     struct linux_device_options device;
     const char *state; /* a JSON file that describes the running system; NULL: none */
     unsigned seconds;  /* shut down after that long; 0: run until a signal comes */
+    bool checked;      /* report deferred signals that were lost to a second one */
     bool realtime;     /* real-time priorities where permitted; false: SCHED_OTHER for all */
     bool verbose;
 };

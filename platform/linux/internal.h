@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Inside the loader: a running system, and what the loader's files do for each other, in the order
+ * in which linux_run() calls them. Functions that return bool have said why on standard error when
+ * they return false; all that was made up to then is found, and undone, by linux_loader_close().
+ */
+#pragma once
+
+#include <signal.h>
+#include <sys/types.h>
+
+#include "platform/linux/abi.h"
+#include "platform/linux/loader.h"
+#include "system/image.h"
+
+/* Descriptors that a PD keeps: 1 .. count in the PD, these in the loader. */
+struct linux_descriptors {
+    int fd[2 * MK_CHANNELS + 8];
+    int count;
+};
+
+enum linux_pd_state {
+    LINUX_PD_NONE, /* no process */
+    LINUX_PD_STARTING,
+    LINUX_PD_HELD, /* set up, and waiting at the exit page's trap */
+    LINUX_PD_RUNNING,
+    LINUX_PD_FAULTED, /* reported and killed, not yet gone */
+    LINUX_PD_DEAD,
+};
+
+struct linux_pd {
+    const struct system_pd *system;
+    uint32_t index;
+    struct image image;
+    char *path; /* where the program was found */
+    struct linux_memory signal;
+    struct linux_memory stack;
+    struct linux_memory boot;
+    struct linux_memory exit;
+    struct linux_memory *segments; /* one per segment of the image */
+    int doorbell;
+    int debug[2]; /* pipe */
+    int start;    /* the memfd that the starter reads */
+
+    struct mk_boot page; /* as it will stand in `boot` */
+    struct mk_map *maps; /* fd: the loader's */
+    size_t map_count;
+    struct linux_descriptors keep;
+    void *filter; /* struct sock_filter[] */
+    size_t filter_length;
+
+    enum linux_pd_state state;
+    pid_t pid;
+    int complaint; /* reading end: why the process did not even reach the starter */
+    int rt_priority;
+    bool round_robin;
+    int cpu;         /* the machine's number */
+    uint64_t cpu_ns; /* used in all, once it is dead */
+
+    char line[512]; /* debug output up to the next newline */
+    size_t line_used;
+    uint64_t output_allowance; /* bytes that may still be read in this period */
+};
+
+/* The two pages of one caller and one callee. */
+struct linux_calls {
+    struct linux_memory request;
+    struct linux_memory answer;
+};
+
+enum linux_sandbox {
+    LINUX_SANDBOX_NONE,       /* no namespaces */
+    LINUX_SANDBOX_NAMESPACES, /* all but a user namespace */
+    LINUX_SANDBOX_FULL,
+};
+
+struct linux_loader {
+    const struct system *system;
+    const struct board *board;
+    const struct system_search *search;
+    const struct linux_options *options;
+
+    struct linux_memory *memory; /* per region */
+    struct linux_device *devices;
+    size_t device_count;
+    struct linux_memory system_memory;
+    struct mk_system_page *system_page;
+    struct linux_calls (*calls)[2]; /* per channel, by the calling end */
+    struct linux_pd *pds;
+    struct mk_clock first; /* the first of two looks at both clocks */
+
+    enum linux_sandbox sandbox;
+    int starter; /* memfd with the starter's program */
+    bool realtime;
+    bool restore_scheduler;
+    int signals; /* signalfd; -1 before */
+    sigset_t old_signals;
+    bool stopping;
+};
+
+void linux_complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* memory.c */
+extern const struct linux_memory linux_no_memory;
+bool linux_memory_open(struct linux_memory *memory, const char *name, uint64_t size,
+                       uint64_t page_size, bool executable);
+bool linux_memory_write(const struct linux_memory *memory, uint64_t at, const void *bytes,
+                        size_t size);
+void linux_memory_seal(const struct linux_memory *memory); /* never written again by descriptor */
+void linux_memory_close(struct linux_memory *memory);
+
+/* clock.c */
+void linux_clock_begin(struct linux_loader *loader);
+void linux_clock_end(struct linux_loader *loader, struct mk_clock *clock);
+
+/* devices of the board that the system uses: resource.c */
+bool linux_resources_open(struct linux_loader *loader);
+void linux_resources_close(struct linux_loader *loader);
+struct linux_device *linux_irq_device(struct linux_loader *loader, uint64_t irq);
+void linux_region_backing(struct linux_loader *loader, size_t region, bool write, int *fd,
+                          uint64_t *offset, uint64_t *size);
+/* What region_paddr of a region is: its address for devices; 0 if it has none. */
+uint64_t linux_region_address(const struct system *system, size_t region, void *context);
+
+/* plan.c: what a PD gets */
+bool linux_plan(struct linux_loader *loader, struct linux_pd *pd);
+
+/* filter.c */
+bool linux_filter_build(struct linux_loader *loader, struct linux_pd *pd);
+
+/* process.c */
+void linux_sandbox_probe(struct linux_loader *loader);
+bool linux_starter_open(struct linux_loader *loader);
+bool linux_process_start(struct linux_loader *loader, struct linux_pd *pd);
+uint64_t linux_process_cpu_ns(const struct linux_pd *pd);
+
+/* schedule.c */
+bool linux_schedule_plan(struct linux_loader *loader);
+bool linux_schedule_apply(struct linux_loader *loader);
+void linux_schedule_restore(struct linux_loader *loader);
+
+/* supervise.c */
+bool linux_supervise_begin(struct linux_loader *loader);
+bool linux_supervise_hold(struct linux_loader *loader); /* until every PD is set up */
+bool linux_supervise_go(struct linux_loader *loader);
+bool linux_supervise(struct linux_loader *loader); /* false: no PD was left alive */
+void linux_supervise_end(struct linux_loader *loader);
+
+/* fault.c; `signal` is the one that the PD is stopped at */
+void linux_fault_report(struct linux_loader *loader, struct linux_pd *pd, int signal);
+
+/* decode.c */
+enum linux_access { LINUX_ACCESS_UNKNOWN, LINUX_ACCESS_READ, LINUX_ACCESS_WRITE };
+enum linux_access linux_decode_access(const unsigned char *code, size_t size, bool near_stack);
+
+/* output.c */
+void linux_output_refill(struct linux_pd *pd);
+void linux_output_take(struct linux_pd *pd);  /* what is there now, within the allowance */
+void linux_output_close(struct linux_pd *pd); /* the rest of it */
+
+/* state.c */
+bool linux_state_write(const struct linux_loader *loader);
+void linux_state_remove(const struct linux_loader *loader);

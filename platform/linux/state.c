@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The state file: what runs, where, and with which descriptors of the loader's one can look at it
+ * from outside (/proc/LOADER/fd/N). Written when all PDs run and when one has died; renamed into
+ * place, so that nobody reads half of it.
+ */
+#include <errno.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "internal.h"
+
+static json_t *maps_of(const struct linux_loader *loader, const struct linux_pd *pd)
+{
+    json_t *maps = json_array();
+    for (size_t i = 0; i < pd->system->map_count; i++) {
+        const struct system_map *map = &pd->system->maps[i];
+        const struct system_region *region = &loader->system->regions[map->region];
+        uint64_t size = region->has_phys ? region->size : loader->memory[map->region].size;
+        char perms[4] = "";
+        snprintf(perms, sizeof perms, "%s%s%s", map->perms & SYSTEM_READ ? "r" : "",
+                 map->perms & SYSTEM_WRITE ? "w" : "", map->perms & SYSTEM_EXECUTE ? "x" : "");
+        json_array_append_new(maps, json_pack("{s:s, s:I, s:I, s:s}", "region", region->name,
+                                              "vaddr", (json_int_t)map->vaddr, "size",
+                                              (json_int_t)size, "perms", perms));
+    }
+    return maps;
+}
+
+static json_t *pds_of(const struct linux_loader *loader)
+{
+    json_t *pds = json_array();
+    for (size_t i = 0; i < loader->system->pd_count; i++) {
+        const struct linux_pd *pd = &loader->pds[i];
+        json_array_append_new(
+            pds, json_pack("{s:s, s:i, s:i, s:s, s:i, s:i, s:i, s:s, s:I, s:o}", "name",
+                           pd->system->name, "index", (int)pd->index, "pid", (int)pd->pid,
+                           "program", pd->path, "priority", (int)pd->system->priority,
+                           "rt_priority", pd->rt_priority, "cpu", pd->cpu, "state",
+                           pd->state == LINUX_PD_DEAD ? "dead" : "running", "cpu_ns",
+                           (json_int_t)linux_process_cpu_ns(pd), "maps", maps_of(loader, pd)));
+    }
+    return pds;
+}
+
+static json_t *io_address(const struct system *system, size_t region)
+{
+    for (size_t i = 0; i < system->io_space_count; i++)
+        for (size_t j = 0; j < system->io_spaces[i].map_count; j++)
+            if (system->io_spaces[i].maps[j].region == region)
+                return json_integer((json_int_t)system->io_spaces[i].maps[j].iovaddr);
+    return json_null();
+}
+
+static json_t *regions_of(const struct linux_loader *loader)
+{
+    json_t *regions = json_array();
+    for (size_t i = 0; i < loader->system->region_count; i++) {
+        const struct system_region *region = &loader->system->regions[i];
+        json_array_append_new(regions,
+                              json_pack("{s:s, s:I, s:i, s:o}", "name", region->name, "size",
+                                        (json_int_t)region->size, "fd", loader->memory[i].rw,
+                                        "io_address", io_address(loader->system, i)));
+    }
+    return regions;
+}
+
+static json_t *devices_of(const struct linux_loader *loader)
+{
+    json_t *devices = json_array();
+    for (size_t i = 0; i < loader->device_count; i++) {
+        const struct linux_device *device = &loader->devices[i];
+        json_array_append_new(devices,
+                              json_pack("{s:s, s:s, s:s, s:i, s:s, s:b, s:b, s:b}", "name",
+                                        device->board->name, "kind", device->board->kind,
+                                        "interface", device->interface, "fd", device->fd, "text",
+                                        device->text, "native", device->native, "zero_copy",
+                                        device->zero_copy, "need_wakeup", device->need_wakeup));
+    }
+    return devices;
+}
+
+bool linux_state_write(const struct linux_loader *loader)
+{
+    const char *path = loader->options->state;
+    char *beside;
+    json_t *root =
+        json_pack("{s:i, s:i, s:s, s:s, s:s, s:o, s:o, s:o}", "version", 1, "loader", (int)getpid(),
+                  "board", loader->board->name, "system", loader->system->name, "scheduling",
+                  loader->realtime ? "SCHED_FIFO" : "SCHED_OTHER", "pds", pds_of(loader), "regions",
+                  regions_of(loader), "devices", devices_of(loader));
+    if (root == NULL || asprintf(&beside, "%s.new", path) < 0) {
+        linux_complain("cannot describe the system's state");
+        return false;
+    }
+    bool ok = json_dump_file(root, beside, JSON_INDENT(1)) == 0 && rename(beside, path) == 0;
+    if (!ok) {
+        linux_complain("cannot write the state file %s: %s", path, strerror(errno));
+        unlink(beside);
+    }
+    json_decref(root);
+    free(beside);
+    return ok;
+}
+
+void linux_state_remove(const struct linux_loader *loader)
+{
+    if (loader->options->state != NULL)
+        unlink(loader->options->state);
+}
