@@ -252,9 +252,7 @@ static void serve(void)
     if (rx_drained) {
         microkit_irq_ack(irq);
     }
-    if (retry != 0) {
-        microkit_linux_irq_after(irq, retry);
-    }
+    microkit_linux_irq_after(irq, retry);
 }
 
 void notified(microkit_channel ch)

@@ -394,9 +394,7 @@ static void serve(void)
     } else {
         retry_after(RETRY_NS);
     }
-    if (retry != 0) {
-        microkit_linux_irq_after(irq, retry);
-    }
+    microkit_linux_irq_after(irq, retry);
 }
 
 void notified(microkit_channel ch)

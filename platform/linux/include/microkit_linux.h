@@ -18,6 +18,6 @@ long microkit_linux_syscall(long number, long a, long b, long c, long d, long e,
  * The interrupt on this channel comes at the latest when this PD has slept for `ns`, masked or not,
  * whether the device has anything to say or not: for what Linux has no readiness for (a frame that
  * has left, an interface that is up again). Holds for the next sleep only; a second call replaces
- * the first.
+ * the first, with 0 by nothing.
  */
 void microkit_linux_irq_after(microkit_channel ch, uint64_t ns);
