@@ -36,12 +36,26 @@ static int compare(const void *a, const void *b)
     return strcmp(left->text, right->text);
 }
 
+static void sort(const struct system_errors *errors)
+{
+    if (errors->count > 0) {
+        qsort(errors->list, errors->count, sizeof(*errors->list), compare);
+    }
+}
+
+size_t system_errors_count(const struct system_errors *errors)
+{
+    sort(errors);
+    size_t count = 0;
+    for (size_t i = 0; i < errors->count; i++) {
+        count += i == 0 || compare(&errors->list[i], &errors->list[i - 1]) != 0;
+    }
+    return count;
+}
+
 void system_errors_print(const struct system_errors *errors, FILE *out)
 {
-    if (errors->count == 0) {
-        return;
-    }
-    qsort(errors->list, errors->count, sizeof(*errors->list), compare);
+    sort(errors);
     for (size_t i = 0; i < errors->count; i++) {
         const struct system_error *error = &errors->list[i];
         if (i > 0 && compare(error, &errors->list[i - 1]) == 0) {

@@ -214,6 +214,7 @@ struct system_errors {
 
 void system_error(struct system_errors *errors, struct system_place place, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+size_t system_errors_count(const struct system_errors *errors); /* different ones */
 void system_errors_print(const struct system_errors *errors, FILE *out);
 void system_errors_free(struct system_errors *errors);
 

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <errno.h>
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "system/image.h"
+#include "system/model.h"
+#include "tool/tool.h"
+
+/*
+ * Devices' regions have the board's addresses. Those of ordinary memory are chosen when the system
+ * starts, so a program cannot be given them beforehand; then setvars are left to who starts it.
+ */
+static uint64_t physical(const struct system *system, size_t region, void *context)
+{
+    (void)context;
+    return system->regions[region].phys;
+}
+
+static bool write_program(struct tool_input *input, size_t index, const char *folder, char **why)
+{
+    struct system_pd *pd = &input->system.pds[index];
+    char *from = system_find_program(&input->search, pd->program);
+    char *to = model_format("%s/%s.elf", folder, pd->name);
+    struct image image = {0};
+    bool good = from != NULL && image_load(from, &image, why) &&
+                image_configure(&image, &input->system, index, physical, NULL, why) &&
+                image_write(&image, to, why);
+    image_free(&image);
+    free(from);
+    free(to);
+    if (good) {
+        free(pd->program);
+        pd->program = model_format("%s.elf", pd->name);
+    }
+    return good;
+}
+
+static bool write_description(struct tool_input *input, const char *folder, char **why)
+{
+    char *path = model_format("%s/%s.system", folder, input->system.name);
+    FILE *out = fopen(path, "w");
+    bool good = out != NULL && system_emit(&input->system, out);
+    if (out != NULL && fclose(out) != 0) {
+        good = false;
+    }
+    if (!good) {
+        *why = model_format("%s: cannot be written: %s", path, strerror(errno));
+    }
+    free(path);
+    return good;
+}
+
+static int build(struct tool_input *input, const char *folder)
+{
+    char *why = NULL;
+    bool good = mkdir(folder, 0777) == 0 || errno == EEXIST;
+    if (!good) {
+        why = model_format("%s: cannot be made: %s", folder, strerror(errno));
+    }
+    for (size_t i = 0; i < input->system.pd_count && good; i++) {
+        good = write_program(input, i, folder, &why);
+    }
+    good = good && write_description(input, folder, &why);
+    if (!good) {
+        fprintf(stderr, "sddf build: %s\n", why != NULL ? why : "a program has gone");
+        free(why);
+        return TOOL_MISTAKES;
+    }
+    printf("%s/%s.system and %zu programs are written; run them with\n"
+           "  sddf run %s/%s.system -b %s --search-path %s\n",
+           folder, input->system.name, input->system.pd_count, folder, input->system.name,
+           input->board_name, folder);
+    return TOOL_OK;
+}
+
+static int run(const struct tool_command *self, int argc, char **argv)
+{
+    static const struct option options[] = {
+        {"board", required_argument, NULL, 'b'},
+        {"output", required_argument, NULL, 'o'},
+        {"search-path", required_argument, NULL, 's'},
+        {0},
+    };
+    struct tool_input input = {.board_name = "linux"};
+    const char *folder = NULL;
+    int status = TOOL_USAGE;
+    for (int option; (option = getopt_long(argc, argv, "b:o:", options, NULL)) != -1;) {
+        if (option == 'b') {
+            input.board_name = optarg;
+        } else if (option == 'o') {
+            folder = optarg;
+        } else if (option == 's') {
+            tool_add_folder(&input, optarg);
+        } else {
+            tool_usage(self, "that is no option of it");
+            goto out;
+        }
+    }
+    if (argc - optind != 1 || folder == NULL) {
+        tool_usage(self, "give it one description, and the folder to write to with -o");
+        goto out;
+    }
+    input.description = argv[optind];
+    status = tool_load(&input) ? build(&input, folder) : TOOL_MISTAKES;
+out:
+    tool_close(&input);
+    return status;
+}
+
+const struct tool_command tool_build = {
+    .name = "build",
+    .summary = "write the plain description and the configured programs",
+    .help = "sddf build DESCRIPTION -o FOLDER [OPTIONS]\n"
+            "\n"
+            "Expands a description to the Microkit's plain format, and gives every protection\n"
+            "domain a copy of its program with its configuration written into it. FOLDER then\n"
+            "has NAME.system and a PD.elf for each protection domain.\n"
+            "\n"
+            "  -o, --output FOLDER    made if it is not there\n"
+            "  -b, --board BOARD      linux (the default), linux_tap, or a board file\n"
+            "  --search-path FOLDER   look for programs here first; may be repeated\n"
+            "\n"
+            "Example:\n"
+            "\n"
+            "  sddf build examples/echo/echo.xml -o out\n"
+            "  sddf run out/echo.system --search-path out --netdev veth0\n",
+    .run = run,
+};

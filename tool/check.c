@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <getopt.h>
+
+#include "tool/tool.h"
+
+static int run(const struct tool_command *self, int argc, char **argv)
+{
+    static const struct option options[] = {
+        {"board", required_argument, NULL, 'b'},
+        {"search-path", required_argument, NULL, 's'},
+        {0},
+    };
+    struct tool_input input = {.board_name = "linux"};
+    int status = TOOL_USAGE;
+    for (int option; (option = getopt_long(argc, argv, "b:", options, NULL)) != -1;) {
+        if (option == 'b') {
+            input.board_name = optarg;
+        } else if (option == 's') {
+            tool_add_folder(&input, optarg);
+        } else {
+            tool_usage(self, "that is no option of it");
+            goto out;
+        }
+    }
+    if (argc - optind != 1) {
+        tool_usage(self, "give it one description");
+        goto out;
+    }
+    input.description = argv[optind];
+    status = TOOL_MISTAKES;
+    if (tool_load(&input)) {
+        printf("%s is good: %zu protection domains, %zu memory regions, %zu channels\n",
+               input.description, input.system.pd_count, input.system.region_count,
+               input.system.channel_count);
+        status = TOOL_OK;
+    }
+out:
+    tool_close(&input);
+    return status;
+}
+
+const struct tool_command tool_check = {
+    .name = "check",
+    .summary = "find the mistakes in a description",
+    .help = "sddf check DESCRIPTION [OPTIONS]\n"
+            "\n"
+            "Reads a description, with the programs that it names, and prints every mistake as\n"
+            "FILE:LINE: what is wrong, what would be right.\n"
+            "\n"
+            "  -b, --board BOARD      linux (the default), linux_tap, or a board file\n"
+            "  --search-path FOLDER   look for programs here first; may be repeated. Then come\n"
+            "                         the description's folder and the programs built with sddf\n"
+            "\n"
+            "Examples:\n"
+            "\n"
+            "  sddf check examples/echo/echo.xml\n"
+            "  sddf check my.xml --search-path build/mine\n",
+    .run = run,
+};

@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <getopt.h>
+#include <linux/capability.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "platform/linux/loader.h"
+#include "tool/tool.h"
+
+/* ---- AF_XDP or TAP ------------------------------------------------------------------------- */
+
+static uint64_t effective_capabilities(void)
+{
+    unsigned long long bits = 0;
+    char line[256];
+    FILE *status = fopen("/proc/self/status", "r");
+    while (status != NULL && fgets(line, sizeof(line), status) != NULL) {
+        if (sscanf(line, "CapEff: %llx", &bits) == 1) {
+            break;
+        }
+    }
+    if (status != NULL) {
+        fclose(status);
+    }
+    return bits;
+}
+
+/* In a user namespace of its own a process has every capability, and may load no XDP program. */
+static bool whole_machine(void)
+{
+    unsigned long long inside = 1;
+    unsigned long long outside = 1;
+    unsigned long long count = 0;
+    FILE *map = fopen("/proc/self/uid_map", "r");
+    bool read = map != NULL && fscanf(map, "%llu %llu %llu", &inside, &outside, &count) == 3;
+    if (map != NULL) {
+        fclose(map);
+    }
+    return read && inside == 0 && outside == 0 && count >= UINT32_MAX;
+}
+
+static bool may_use_xdp(void)
+{
+    uint64_t has = effective_capabilities();
+    bool admin = (has >> CAP_SYS_ADMIN & 1) != 0;
+    bool net = (has >> CAP_NET_ADMIN & 1) != 0 && (has >> CAP_NET_RAW & 1) != 0;
+    return net && (admin || (has >> CAP_BPF & 1) != 0) && whole_machine();
+}
+
+/* Does a PD of the system have an interrupt or a region of a device of this class? */
+static bool uses(const struct system *system, const struct board *board, const char *class_)
+{
+    for (size_t d = 0; d < board->device_count; d++) {
+        const struct board_device *device = &board->devices[d];
+        if (strcmp(device->class_, class_) != 0) {
+            continue;
+        }
+        for (size_t p = 0; p < system->pd_count; p++) {
+            for (size_t i = 0; i < system->pds[p].irq_count; i++) {
+                for (size_t j = 0; j < device->irq_count; j++) {
+                    if (system->pds[p].irqs[i].irq == device->irqs[j].irq) {
+                        return true;
+                    }
+                }
+            }
+        }
+    }
+    return false;
+}
+
+/* ---- the command --------------------------------------------------------------------------- */
+
+static int start(const struct tool_command *self, struct tool_input *input,
+                 const struct linux_options *options, bool chosen)
+{
+    if (!tool_load(input)) {
+        return TOOL_MISTAKES;
+    }
+    if (uses(&input->system, &input->board, "network")) {
+        if (options->device.netdev == NULL) {
+            return tool_usage(self, "the system has a network; name the interface that it is to "
+                                    "drive with --netdev IFACE");
+        }
+        if (!chosen) {
+            fprintf(stderr, "sddf run: without the privilege for AF_XDP (CAP_NET_ADMIN, "
+                            "CAP_NET_RAW and CAP_BPF), the network is a TAP interface\n");
+        }
+    }
+    return linux_run(&input->system, &input->board, &input->search, options);
+}
+
+static int run(const struct tool_command *self, int argc, char **argv)
+{
+    static const struct option options[] = {
+        {"board", required_argument, NULL, 'b'},
+        {"search-path", required_argument, NULL, 's'},
+        {"netdev", required_argument, NULL, 'n'},
+        {"state", required_argument, NULL, 't'},
+        {"seconds", required_argument, NULL, 'c'},
+        {"generic", no_argument, NULL, 'g'},
+        {"no-realtime", no_argument, NULL, 'r'},
+        {"verbose", no_argument, NULL, 'v'},
+        {0},
+    };
+    struct tool_input input = {0};
+    struct linux_options how = {.realtime = true};
+    int status = TOOL_USAGE;
+    char *end = NULL;
+    for (int option; (option = getopt_long(argc, argv, "b:v", options, NULL)) != -1;) {
+        switch (option) {
+        case 'b':
+            input.board_name = optarg;
+            break;
+        case 's':
+            tool_add_folder(&input, optarg);
+            break;
+        case 'n':
+            how.device.netdev = optarg;
+            break;
+        case 't':
+            how.state = optarg;
+            break;
+        case 'c': {
+            unsigned long seconds = strtoul(optarg, &end, 10);
+            if (optarg[0] < '0' || optarg[0] > '9' || *end != '\0' || seconds == 0 ||
+                seconds > 1000000000) {
+                tool_usage(self, "--seconds %s is no number of seconds", optarg);
+                goto out;
+            }
+            how.seconds = (unsigned)seconds;
+            break;
+        }
+        case 'g':
+            how.device.allow_generic = true;
+            break;
+        case 'r':
+            how.realtime = false;
+            break;
+        case 'v':
+            how.verbose = how.device.verbose = true;
+            break;
+        default:
+            tool_usage(self, "that is no option of it");
+            goto out;
+        }
+    }
+    if (argc - optind != 1) {
+        tool_usage(self, "give it one description");
+        goto out;
+    }
+    input.description = argv[optind];
+    bool chosen = input.board_name != NULL || may_use_xdp();
+    if (input.board_name == NULL) {
+        input.board_name = chosen ? "linux" : "linux_tap";
+    }
+    status = start(self, &input, &how, chosen);
+out:
+    tool_close(&input);
+    return status;
+}
+
+const struct tool_command tool_run = {
+    .name = "run",
+    .summary = "run a system on this machine",
+    .help = "sddf run DESCRIPTION [OPTIONS]\n"
+            "\n"
+            "Runs the system here: each protection domain is a process with the memory and the\n"
+            "channels of the description and nothing else. Ctrl-C shuts it down.\n"
+            "\n"
+            "  --netdev IFACE         the interface that is the system's network device\n"
+            "  -b, --board BOARD      linux (AF_XDP), linux_tap, or a board file. By default\n"
+            "                         AF_XDP if this process may use it, else TAP\n"
+            "  --search-path FOLDER   look for programs here first; may be repeated\n"
+            "  --seconds N            shut down after N seconds\n"
+            "  --state FILE           write the running system's particulars there, as JSON\n"
+            "  --generic              accept an interface that has only generic XDP (slow)\n"
+            "  --no-realtime          ordinary scheduling, even where real time is permitted\n"
+            "  -v, --verbose          say what is being done\n"
+            "\n"
+            "Examples:\n"
+            "\n"
+            "  sddf run examples/echo/echo.xml --netdev veth0\n"
+            "  taskset -c 1 sddf run examples/echo/echo.xml --netdev veth0 --seconds 10\n",
+    .run = run,
+};
