@@ -33,9 +33,25 @@
  * Signals. After draining, a consumer publishes the index at which it wants to be signalled, looks
  * once more, and sleeps only if there is still nothing (sddf_queue_request_signal). A producer
  * publishes its tail once per batch, and signals if and only if it has passed the consumer's mark
- * since it last looked (sddf_queue_needs_signal). Each side writes, fences, then reads what the
- * other wrote, so at least one of the two sees the other: a wake-up cannot be lost. The mark stays
- * behind when the consumer does not ask again, so a busy consumer is not signalled.
+ * since it last looked (sddf_queue_needs_signal). The mark stays behind when the consumer does not
+ * ask again, so a busy consumer is not signalled.
+ *
+ * No wake-up is lost. Say that the consumer sleeps: it stored mark = m, fenced (Fc), and then read
+ * a tail of m. Take the producer's first check after it published entry m: it stored a tail beyond
+ * m, fenced (Fp), and then reads the mark. Both fences are in the one total order S of sequentially
+ * consistent operations.
+ *
+ *   - Were Fp before Fc in S, the consumer's read of the tail, which follows Fc, would have to see
+ *     the tail stored before Fp or a later one (C11 7.17.3, paragraph 11), none of which is m.
+ *   - So Fc is before Fp, and by the same paragraph the producer reads the mark m or a later one.
+ *     A later one means that the consumer is not asleep at m any more, and the argument is about
+ *     the later one. Mark m lies among what was published since the check before, for m was not
+ *     published then: the producer signals, and the platform keeps the signal for a consumer that
+ *     is not quite asleep yet.
+ *
+ * Only the fences carry this: the orders of the accesses to mark and tail do not matter to it, and
+ * it needs no more of the peer than that it follows the protocol. A peer that does not can keep
+ * itself asleep, or be signalled at most once per publication.
  *
  * Who may call what: the producer's functions only the producer's thread, the consumer's functions
  * only the consumer's. No function blocks, allocates, or makes a system call.
@@ -103,9 +119,9 @@ struct sddf_queue_producer {
     uint32_t capacity;
     uint32_t mask;
     uint32_t tail;       /* where the next entry goes */
+    uint32_t head;       /* last sight of the consumer's head, clamped */
     uint32_t published;  /* what the shared tail says */
     uint32_t signalled;  /* up to where the mark has been compared */
-    uint32_t head;       /* last sight of the consumer's head, clamped */
     uint32_t epoch;      /* this side's own */
     uint32_t peer_epoch; /* last seen; 0 before the peer first attached */
 };
@@ -116,9 +132,8 @@ struct sddf_queue_consumer {
     const struct sddf_queue_producer_region *peer;
     uint32_t capacity;
     uint32_t mask;
-    uint32_t head;     /* the next entry to take */
-    uint32_t released; /* what the shared head says */
-    uint32_t tail;     /* last sight of the producer's tail, clamped */
+    uint32_t head; /* the next entry to take */
+    uint32_t tail; /* last sight of the producer's tail, clamped */
     uint32_t epoch;
     uint32_t peer_epoch;
 };
@@ -142,7 +157,8 @@ static inline uint32_t sddf_queue_header_write(struct sddf_queue_header *header,
     }
     sddf_store_relaxed_u32(&header->capacity, capacity);
     sddf_store_relaxed_u32(&header->words, words);
-    sddf_store_relaxed_u32(&header->epoch, epoch);
+    /* Release, with the peer's acquire when it looks for a restart: it sees repaired indices. */
+    sddf_store_release_u32(&header->epoch, epoch);
     sddf_store_release_u32(&header->magic, magic);
     return epoch;
 }
@@ -153,7 +169,8 @@ static inline uint32_t sddf_queue_header_write(struct sddf_queue_header *header,
  * Attaches to a queue as its producer. `own` is this side's region, `peer` the consumer's; both
  * are zeroed memory the first time, and nobody needs to have attached before. After a restart the
  * queue goes on where the shared tail says, provided that this is a possible place; if it is not,
- * it goes on with an empty queue at the consumer's head.
+ * it goes on with an empty queue at the consumer's head. What it published before it died it may
+ * not have signalled, so ask sddf_queue_needs_signal() after attaching, published anew or not.
  * False, with nothing touched, if capacity or words are out of range.
  */
 static inline bool sddf_queue_producer_attach(struct sddf_queue_producer *q,
@@ -187,14 +204,14 @@ static inline bool sddf_queue_producer_attach(struct sddf_queue_producer *q,
 /* Looks at the consumer's head again; how many slots are free. */
 static inline uint32_t sddf_queue_producer_refresh(struct sddf_queue_producer *q)
 {
-    const uint32_t tail = q->tail, capacity = q->capacity;
+    const uint32_t tail = q->tail;
     /* Acquire, with the consumer's release: its reads of the slots come before our next writes. */
     uint32_t head = sddf_load_acquire_u32(&q->peer->head);
-    if (tail - head > capacity) {
-        head = tail - capacity;
+    if (tail - head > q->capacity) {
+        head = tail - q->capacity;
     }
     q->head = head;
-    return capacity - (tail - head);
+    return q->capacity - (tail - head);
 }
 
 /* Free slots, at least as many as `want` if there are so many: looks at the peer only if needed. */
@@ -227,17 +244,18 @@ static inline uint32_t sddf_queue_enqueue_batch(struct sddf_queue_producer *q, c
 {
     const uint32_t space = sddf_queue_space(q, n);
     const uint32_t count = n < space ? n : space;
-    const uint32_t place = q->tail & q->mask;
+    const uint32_t tail = q->tail;
+    const uint32_t place = tail & q->mask;
     /* In two runs at most: to the end of the array, and on from its start. */
     const uint32_t to_end = q->capacity - place;
     const uint32_t first = count < to_end ? count : to_end;
     sddf_atomic_u64 *slots = q->own->entries;
-    q->tail += count;
     sddf_queue_write_run(slots + (size_t)place * words, entries, first, words);
     if (first < count) {
         sddf_queue_write_run(slots, (const unsigned char *)entries + (size_t)first * words * 8,
                              count - first, words);
     }
+    q->tail = tail + count;
     return count;
 }
 
@@ -249,8 +267,8 @@ static inline bool sddf_queue_enqueue(struct sddf_queue_producer *q, const void 
         return false;
     }
     const uint32_t tail = q->tail;
-    q->tail = tail + 1;
     sddf_queue_write_run(&q->own->entries[(size_t)(tail & q->mask) * words], entry, 1, words);
+    q->tail = tail + 1;
     return true;
 }
 
@@ -288,7 +306,7 @@ static inline bool sddf_queue_needs_signal(struct sddf_queue_producer *q)
 static inline bool sddf_queue_consumer_restarted(struct sddf_queue_producer *q)
 {
     uint32_t seen = q->peer_epoch;
-    q->peer_epoch = sddf_load_relaxed_u32(&q->peer->header.epoch);
+    q->peer_epoch = sddf_load_acquire_u32(&q->peer->header.epoch);
     return seen != 0 && seen != q->peer_epoch;
 }
 
@@ -314,7 +332,6 @@ static inline bool sddf_queue_consumer_attach(struct sddf_queue_consumer *q,
     q->capacity = capacity;
     q->mask = capacity - 1;
     q->head = head;
-    q->released = head;
     q->tail = tail;
     q->peer_epoch = sddf_load_relaxed_u32(&peer->header.epoch);
     q->epoch = sddf_queue_header_write(&own->header, SDDF_QUEUE_CONSUMER_MAGIC, capacity, words);
@@ -324,11 +341,11 @@ static inline bool sddf_queue_consumer_attach(struct sddf_queue_consumer *q,
 /* Looks at the producer's tail again; how many entries may be taken. */
 static inline uint32_t sddf_queue_consumer_refresh(struct sddf_queue_consumer *q)
 {
-    const uint32_t head = q->head, capacity = q->capacity;
+    const uint32_t head = q->head;
     /* Acquire, with the producer's release: the entries up to the tail are there to be read. */
     uint32_t tail = sddf_load_acquire_u32(&q->peer->tail);
-    if (tail - head > capacity) {
-        tail = head + capacity;
+    if (tail - head > q->capacity) {
+        tail = head + q->capacity;
     }
     q->tail = tail;
     return tail - head;
@@ -370,8 +387,8 @@ static inline bool sddf_queue_dequeue(struct sddf_queue_consumer *q, void *entry
         return false;
     }
     const uint32_t head = q->head;
-    q->head = head + 1;
     sddf_queue_read_run(&q->peer->entries[(size_t)(head & q->mask) * words], entry, 1, words);
+    q->head = head + 1;
     return true;
 }
 
@@ -381,28 +398,29 @@ static inline uint32_t sddf_queue_dequeue_batch(struct sddf_queue_consumer *q, v
 {
     const uint32_t available = sddf_queue_available(q);
     const uint32_t count = n < available ? n : available;
-    const uint32_t place = q->head & q->mask;
+    const uint32_t head = q->head;
+    const uint32_t place = head & q->mask;
     const uint32_t to_end = q->capacity - place;
     const uint32_t first = count < to_end ? count : to_end;
     const sddf_atomic_u64 *slots = q->peer->entries;
-    q->head += count;
     sddf_queue_read_run(slots + (size_t)place * words, entries, first, words);
     if (first < count) {
         sddf_queue_read_run(slots, (unsigned char *)entries + (size_t)first * words * 8,
                             count - first, words);
     }
+    q->head = head + count;
     return count;
 }
 
-/* Gives the slots of all that was dequeued back to the producer. Once per batch. */
+/*
+ * Gives the slots of all that was dequeued back to the producer. Once per batch: each call stores
+ * the head, changed or not.
+ */
 static inline void sddf_queue_release(struct sddf_queue_consumer *q)
 {
     const uint32_t head = q->head;
-    if (q->released != head) {
-        q->released = head;
-        /* Release, with the producer's acquire: our reads of the slots come first. */
-        sddf_store_release_u32(&q->own->head, head);
-    }
+    /* Release, with the producer's acquire: our reads of the slots come first. */
+    sddf_store_release_u32(&q->own->head, head);
 }
 
 /*
@@ -437,7 +455,7 @@ static inline bool sddf_queue_request_signal_at(struct sddf_queue_consumer *q, u
 static inline bool sddf_queue_producer_restarted(struct sddf_queue_consumer *q)
 {
     uint32_t seen = q->peer_epoch;
-    q->peer_epoch = sddf_load_relaxed_u32(&q->peer->header.epoch);
+    q->peer_epoch = sddf_load_acquire_u32(&q->peer->header.epoch);
     return seen != 0 && seen != q->peer_epoch;
 }
 
