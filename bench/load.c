@@ -217,7 +217,7 @@ int main(int argc, char **argv)
     }
     result = write_json(&load) ? 0 : 1;
     for (unsigned i = 0; i < o->targets; i++) {
-        result = load.stream[i].count.wrong > 0 ? 1 : result;
+        result = load.stream[i].count.wrong + load.stream[i].count.unknown > 0 ? 1 : result;
     }
 out:
     while (opened > 0) {

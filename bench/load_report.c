@@ -17,6 +17,7 @@ static const struct {
     {"wrong", offsetof(struct stream_counts, wrong)},
     {"late", offsetof(struct stream_counts, late)},
     {"lost", offsetof(struct stream_counts, lost)},
+    {"unknown", offsetof(struct stream_counts, unknown)},
     {"doubled", offsetof(struct stream_counts, doubled)},
     {"reordered", offsetof(struct stream_counts, reordered)},
     {"checked", offsetof(struct stream_counts, checked)},
@@ -62,17 +63,18 @@ static void print_stream(const struct load *load, unsigned i, FILE *out)
     const struct stream *s = &load->stream[i];
     const struct stream_counts *c = &s->count;
     double rate = (double)load->within[i] / window_seconds(load);
-    fprintf(out,
-            "%s: sent %llu, returned %llu, wrong %llu, late %llu, lost %llu, doubled %llu, "
-            "reordered %llu\n"
-            "  %.0f packets/s, %.0f Mb/s; round trip mean %.1f, p50 %.1f, p99 %.1f, max %.1f us\n",
-            s->name, (unsigned long long)c->sent, (unsigned long long)c->returned,
-            (unsigned long long)c->wrong, (unsigned long long)c->late, (unsigned long long)c->lost,
-            (unsigned long long)c->doubled, (unsigned long long)c->reordered, rate,
-            rate * (s->size + FRAME_HEADERS) * 8 / 1e6, histogram_mean(&s->round_trip) / 1e3,
-            (double)histogram_quantile(&s->round_trip, 0.5) / 1e3,
-            (double)histogram_quantile(&s->round_trip, 0.99) / 1e3,
-            (double)s->round_trip.max / 1e3);
+    fprintf(
+        out,
+        "%s: sent %llu, returned %llu, wrong %llu, late %llu, lost %llu, unknown %llu, doubled "
+        "%llu, "
+        "reordered %llu\n"
+        "  %.0f packets/s, %.0f Mb/s; round trip mean %.1f, p50 %.1f, p99 %.1f, max %.1f us\n",
+        s->name, (unsigned long long)c->sent, (unsigned long long)c->returned,
+        (unsigned long long)c->wrong, (unsigned long long)c->late, (unsigned long long)c->lost,
+        (unsigned long long)c->unknown, (unsigned long long)c->doubled,
+        (unsigned long long)c->reordered, rate, rate * (s->size + FRAME_HEADERS) * 8 / 1e6,
+        histogram_mean(&s->round_trip) / 1e3, (double)histogram_quantile(&s->round_trip, 0.5) / 1e3,
+        (double)histogram_quantile(&s->round_trip, 0.99) / 1e3, (double)s->round_trip.max / 1e3);
 }
 
 void load_print(const struct load *load, FILE *out)

@@ -253,7 +253,7 @@ static void take_reply(struct stream *s, const char *data, size_t size, uint64_t
         return; /* a greeting's second answer */
     }
     if (number >= s->next) {
-        s->count.wrong++;
+        s->count.unknown++;
         return;
     }
     struct stream_slot *slot = &s->slot[number % STREAM_SLOTS];

@@ -25,9 +25,10 @@
 struct stream_counts {
     uint64_t sent;
     uint64_t returned;  /* in time, content as sent */
-    uint64_t wrong;     /* another content, another length, or a number that was never sent */
+    uint64_t wrong;     /* another content or length */
     uint64_t late;      /* after the timeout */
     uint64_t lost;      /* never */
+    uint64_t unknown;   /* replies with a number that was never sent */
     uint64_t doubled;   /* replies beyond the first */
     uint64_t reordered; /* returned, but behind one with a higher number */
     uint64_t checked;   /* replies whose whole content was compared */

@@ -24,7 +24,6 @@ import run_systems  # noqa: E402
 import run_table  # noqa: E402
 from run_systems import Failure  # noqa: E402
 
-CLIENTS = ('alice', 'bob')
 MODERATE = 20000   # packets/s in all: a fifth of what the plain Linux echo carries
 WINDOW = 64        # per client
 SAMPLED = 16       # under overload, the replies whose whole content is compared: every 16th
@@ -45,8 +44,8 @@ def options():
                         help='also a bare AF_XDP loop without isolation: the ceiling')
     parser.add_argument('--references', action='store_true', help='measure all but sDDF')
     parser.add_argument('--tap', action='store_true', help='through a TAP interface, even as root')
-    parser.add_argument('--build', metavar='DIR', default=os.path.join(run_systems.ROOT, 'build'),
-                        help='the build folder (default: build)')
+    parser.add_argument('--build', metavar='DIR', default=os.environ.get('SDDF_BUILD') or os.path.join(run_systems.ROOT, 'build'),
+                        help='the build folder (default: SDDF_BUILD, or build)')
     option = parser.parse_args()
     option.build = os.path.abspath(option.build)
     if option.quick:
@@ -105,7 +104,7 @@ class Run:
         self.progress = run_measure.Progress()
         self.generator_cpu, self.system_cpu = cores()
         self.scratch = private_folder()
-        self.rows = []
+        self.rows, self.clients = [], run_systems.clients()
         self.systems = self.make_systems()
 
     def make_systems(self):
@@ -153,7 +152,7 @@ class Run:
             result['unattributable'] = system.key == 'linux-default' or self.tap_charges(system)
             self.rows.append(result)
             return result
-        share = len(CLIENTS)
+        share = len(self.clients)
         bench.begin(system, threaded=system.key != 'linux-default')
         self.describe(system, bench)
         if turn == 1 and system.key != 'linux-default':
@@ -180,8 +179,8 @@ class Run:
                 # Without privilege the kernel's threads could not be pinned: better none.
                 place = laboratory.Lab(threaded=not os.environ.get('SDDF_RUN_INSIDE'))
             stack.callback(place.close)
-            bench = run_measure.Bench(place, self.option.build, self.generator_cpu,
-                                      self.system_cpu, self.progress)
+            bench = run_measure.Bench(place, self.option.build, self.clients.values(),
+                                      (self.generator_cpu, self.system_cpu), self.progress)
             stack.callback(system.stop)
             self.measure(bench, system, turn)
 
@@ -211,7 +210,7 @@ class Run:
         return lines
 
     def report(self):
-        print('\n'.join(run_table.table(self.rows, self.systems, CLIENTS, self.setup_lines())))
+        print('\n'.join(run_table.table(self.rows, self.systems, list(self.clients), self.setup_lines())))
         if self.option.json:
             with open(self.option.json, 'w', encoding='utf-8') as file:
                 json.dump({'rows': self.rows, 'systems': [

@@ -11,7 +11,7 @@ import sys
 import time
 
 import lab as laboratory
-from run_systems import ADDRESSES, Failure, TARGETS
+from run_systems import Failure, PORT
 
 PAYLOAD = 1472
 FRAME = PAYLOAD + 42
@@ -43,11 +43,12 @@ class Progress:
 class Bench:
     """Where a system is measured: its lab, the cores, the generator."""
 
-    def __init__(self, lab, build, generator_cpu, system_cpu, progress):
+    def __init__(self, lab, build, addresses, cpus, progress):
         self.lab, self.progress = lab, progress
         self.load = os.path.join(build, 'bench/load')
         self.idle = os.path.join(build, 'bench/idle')
-        self.generator_cpu, self.system_cpu = generator_cpu, system_cpu
+        self.addresses = list(addresses)
+        self.generator_cpu, self.system_cpu = cpus
         self.threads = lab.threaded  # packet work in threads, for whoever does not object
         self.threads_pinned = False
         self.page = None
@@ -55,11 +56,11 @@ class Bench:
     def begin(self, system, threaded=True):
         """Starts a system and waits for it."""
         linux = system.key.startswith('linux')
-        self.lab.set_addresses(ADDRESSES if linux else ())
+        self.lab.set_addresses(self.addresses if linux else ())
         threaded = threaded and self.threads
         if threaded != self.lab.threaded:
             self.lab.set_threaded(threaded)
-        system.start(self.lab.system, self.system_cpu)
+        system.start(self.lab.system, self.system_cpu, self.addresses)
         # The echo may take a moment to attach; threads appear with it.
         self.threads_pinned = threaded and bool(laboratory.wait_for(
             lambda: self.lab.pin(self.generator_cpu, self.system_cpu), 0.2))
@@ -80,7 +81,8 @@ class Bench:
         self.progress.step(name)
         child = self.lab.generator.start(
             [self.load, '--json', '-', '--control', str(its.fileno()), '--quiet', '--patience',
-             '10', '--timeout', '0.5', '--seconds', f'{seconds:.3f}', *options, *TARGETS],
+             '10', '--timeout', '0.5', '--seconds', f'{seconds:.3f}', *options,
+             *(f'{address}:{PORT}' for address in self.addresses)],
             cpu=self.generator_cpu, stdout=subprocess.PIPE, stderr=subprocess.PIPE, pass_fds=[its.fileno()])
         its.close()
         try:
@@ -125,8 +127,8 @@ class Bench:
         busy = max(wall - idle - stolen, 1e-9) / wall
         device = after['device']['rx_packets'] - before['device']['rx_packets']
         total = {key: sum(target[key] for target in result['targets'])
-                 for key in ('sent', 'returned', 'wrong', 'late', 'lost', 'doubled', 'reordered',
-                             'packets_per_second', 'megabits_per_second')}
+                 for key in ('sent', 'returned', 'wrong', 'unknown', 'late', 'lost', 'doubled',
+                             'reordered', 'packets_per_second', 'megabits_per_second')}
         pds = {name: (after['pds'].get(name, 0) - was) / wall
                for name, was in before['pds'].items()}
         statistics = {pd: {column: count - before['statistics'].get(pd, {}).get(column, 0)

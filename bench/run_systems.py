@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""What `make run` compares: each a system that answers UDP on 10.0.0.10 and 10.0.0.11, port 7."""
+"""What `make run` compares: each a system that answers UDP on port 7 of each client's address."""
 
 import json
 import os
@@ -7,18 +7,24 @@ import re
 import shutil
 import struct
 import subprocess
+from xml.etree import ElementTree
 
 import lab as laboratory
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-ADDRESSES = ('10.0.0.10', '10.0.0.11')
+DESCRIPTION = os.path.join(ROOT, 'examples/echo/echo.xml')
 PORT = 7
-TARGETS = [f'{address}:{PORT}' for address in ADDRESSES]
-FIFO = 10
+FIFO = 10  # the real-time priority of the references; among themselves they are alone
 
 
 class Failure(Exception):
     """Something that makes the run worthless; the text says what, and what to do."""
+
+
+def clients():
+    """{name: address} of the clients in the echo system's description."""
+    return {client.get('pd'): client.get('ip').split('/')[0]
+            for client in ElementTree.parse(DESCRIPTION).iter('client')}
 
 
 def stat_names():
@@ -34,18 +40,17 @@ class Sddf:
 
     def __init__(self, build, scratch, board=None):
         self.tool = os.path.join(build, 'sddf')
-        self.description = os.path.join(ROOT, 'examples/echo/echo.xml')
         self.state_file = os.path.join(scratch, 'state.json')
         self.log = os.path.join(scratch, 'sddf.log')
         self.board = board
         self.child = self.state = None
         self.names = stat_names()
 
-    def start(self, place, cpu):
+    def start(self, place, cpu, _addresses):
         """Starts it in the namespace `place`, on its interface; returns when every PD runs."""
         if os.path.exists(self.state_file):
             os.unlink(self.state_file)
-        command = [self.tool, 'run', self.description, '--netdev', place.interface,
+        command = [self.tool, 'run', DESCRIPTION, '--netdev', place.interface,
                    '--state', self.state_file] + (['-b', self.board] if self.board else [])
         with open(self.log, 'wb') as log:
             self.child = place.start(command, cpu=cpu, stdin=subprocess.DEVNULL, stdout=log,
@@ -143,17 +148,17 @@ class _Process:
 class LinuxEcho(_Process):
     """The kernel's stack and bench/echo_linux.c, a process for each address."""
 
-    def start(self, place, cpu):
+    def start(self, place, cpu, addresses):
         program = os.path.join(self.build, 'bench/echo_linux')
-        self._start(place, cpu, [[program, str(PORT), address] for address in ADDRESSES])
+        self._start(place, cpu, [[program, str(PORT), address] for address in addresses])
 
 
 class XdpEcho(_Process):
     """bench/echo_xdp.c: one AF_XDP loop without any isolation."""
 
-    def start(self, place, cpu):
+    def start(self, place, cpu, addresses):
         program = os.path.join(self.build, 'bench/echo_xdp')
-        self._start(place, cpu, [[program, place.interface, *ADDRESSES]])
+        self._start(place, cpu, [[program, place.interface, *addresses]])
 
 
 class TapPlace:

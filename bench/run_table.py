@@ -48,7 +48,7 @@ def _counts(name, part, tail):
     rtt = part.get('round_trip')
     times = ''.join(f'{rtt[k]:>8.0f}' for k in ('mean', 'p50', 'p99', 'max')) if rtt else ' ' * 32
     return (f'{name:<24}{part["sent"]:>9}{part["returned"]:>9}{part["lost"]:>8}{part["late"]:>5}'
-            f'{part["wrong"]:>6}{part["doubled"]:>4}{part["packets_per_second"]:>10.0f}'
+            f'{part["wrong"] + part["unknown"]:>6}{part["doubled"]:>4}{part["packets_per_second"]:>10.0f}'
             f'{part["megabits_per_second"]:>7.0f}  {times}   {tail}')
 
 
@@ -136,18 +136,20 @@ def summary(rows, systems):
     against = ratios(rows, 'sddf', equal.key) if equal else []
     if against:
         turns = ', '.join(f'{r:.2f}' for r in against)
-        lines += ['', f'sDDF: {statistics.median(against):.2f} times the packets per CPU-second of '
+        lines += ['', f'ratio: sDDF does {statistics.median(against):.2f} times the packets per CPU-second of '
                   f'the plain Linux echo at equal scheduling class (turns: {turns})']
     kept = survival(rows, 'sddf')
     if kept:
         middle = statistics.median(kept)
         turns = ', '.join(f'{k:.2f}' for k in kept)
         lines.append(f'sDDF at twice the saturating load: {middle:.2f} of its best (turns: {turns}), '
-                     f'{"no" if middle >= LIVELOCK else "SIGNS OF A"} receive livelock')
+                     f'{"" if middle >= LIVELOCK else "NOT "}the {LIVELOCK} and more of a system '
+                     'without receive livelock')
     return lines
 
 
 def wrong(rows):
     """What no run may show, as sentences."""
     return [f'{row["title"]}, turn {row["turn"]}, {row["phase"]}: {row["total"]["wrong"]} replies '
-            'with wrong content' for row in rows if row['total']['wrong']]
+            f'with wrong content, {row["total"]["unknown"]} to what was never sent'
+            for row in rows if row['total']['wrong'] + row['total']['unknown']]
