@@ -9,6 +9,11 @@
  *     its doorbell       sendto (Tx) and recvfrom (fill), with nothing to send and nowhere to put
  *     its interrupt      the socket is readable: the Rx ring is not empty
  *
+ * Of a veth, the other end's transmit checksumming must be off ("ethtool -K PEER tx off"), or
+ * frames arrive with checksums that nobody has computed: a veth leaves that to a receiver who can
+ * tell, and AF_XDP cannot. It does not show from this end; whoever checks the checksums counts them
+ * as wrong.
+ *
  * All of it goes when this process does: the socket, the XDP program (a BPF link) and the
  * interface's additional MAC addresses (a packet socket's memberships) are descriptors.
  */
@@ -23,6 +28,7 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <linux/ethtool.h>
@@ -37,6 +43,7 @@
 #define RING_ENTRIES 2048
 #define HUGE_PAGE    (UINT64_C(2) << 20)
 #define MTU_MAX      1500
+#define BIND_TRIES   400 /* 5 ms apart */
 
 /* Newer than Debian's headers: how many frames one sendto may take from the Tx ring. */
 #ifndef XDP_MAX_TX_SKB_BUDGET
@@ -329,7 +336,17 @@ static bool bind_socket(struct linux_device *device, char **why)
     device->need_wakeup = true;
     /* Zero-copy would bypass a program in generic mode. Without XDP_COPY the kernel tries it. */
     address.sxdp_flags |= device->native ? 0 : XDP_COPY;
-    if (bind(device->fd, (struct sockaddr *)&address, sizeof(address)) != 0) {
+    /*
+     * The kernel lets go of a queue some time after its last socket was closed, so a system that
+     * follows upon another has to wait a little.
+     */
+    const struct timespec pause = {.tv_nsec = 5000000};
+    int result = bind(device->fd, (struct sockaddr *)&address, sizeof(address));
+    for (int i = 0; i < BIND_TRIES && result != 0 && errno == EBUSY; i++) {
+        nanosleep(&pause, NULL);
+        result = bind(device->fd, (struct sockaddr *)&address, sizeof(address));
+    }
+    if (result != 0) {
         return linux_device_fail(why, "%s: cannot bind an AF_XDP socket to queue 0: %s%s",
                                  device->interface, strerror(errno),
                                  errno == EBUSY ? " (another AF_XDP socket has it: end the program "
@@ -418,7 +435,7 @@ static bool start(struct linux_device *device, struct xdp_state *state, const st
     snprintf(device->text, sizeof(device->text), "%s: %s XDP, %s mode, need-wakeup%s",
              device->interface, device->native ? "native" : "generic",
              device->zero_copy ? "zero-copy" : "copy",
-             up ? "" : " (the interface is down: \"ip link set dev IFACE up\")");
+             up ? "" : ", but the interface is down: \"ip link set\" brings it up");
     return true;
 }
 
