@@ -29,8 +29,8 @@ struct group {
     uint64_t pds; /* bit i: PD i */
     size_t *regions;
     size_t count;
-    bool data;    /* a device reaches it */
-    size_t space; /* the IO address space whose frame it stands in; SYSTEM_NONE */
+    bool dma;     /* a device reaches some of them */
+    size_t frame; /* the IO address space whose frame it stands in; SYSTEM_NONE */
 };
 
 struct drawing {
@@ -77,6 +77,18 @@ static size_t frame_of(const struct system *s, const char *name)
     return SYSTEM_NONE;
 }
 
+/* Was the PD made for a device of the board? */
+static bool of_a_device(const struct drawing *d, const char *name)
+{
+    for (size_t i = 0; i < d->board->device_count; i++) {
+        size_t length = strlen(d->board->devices[i].name);
+        if (strncmp(name, d->board->devices[i].name, length) == 0 && name[length] == '_') {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* A name without what its frame says already. */
 static const char *short_name(const struct system *s, const char *name)
 {
@@ -113,21 +125,23 @@ static unsigned rights_of(const struct system *s, size_t pd, size_t region)
 
 /* ---- grouping ------------------------------------------------------------------------------ */
 
-static bool reached_by_device(const struct system *s, size_t region)
+/* What a device may do to it by itself. */
+static unsigned device_rights(const struct system *s, size_t region)
 {
+    unsigned perms = 0;
     for (size_t i = 0; i < s->io_space_count; i++) {
         for (size_t j = 0; j < s->io_spaces[i].map_count; j++) {
             if (s->io_spaces[i].maps[j].region == region) {
-                return true;
+                perms |= s->io_spaces[i].maps[j].perms;
             }
         }
     }
-    return false;
+    return perms;
 }
 
 static bool alone(uint64_t pds)
 {
-    return (pds & (pds - 1)) == 0;
+    return pds != 0 && (pds & (pds - 1)) == 0;
 }
 
 static void find_groups(struct drawing *d)
@@ -138,21 +152,21 @@ static void find_groups(struct drawing *d)
         for (size_t p = 0; p < s->pd_count && p < 64; p++) {
             pds |= rights_of(s, p, r) != 0 ? UINT64_C(1) << p : 0;
         }
-        bool data = reached_by_device(s, r);
-        if (alone(pds) && !data) {
+        bool dma = device_rights(s, r) != 0;
+        if (alone(pds) || (pds == 0 && !dma)) {
             continue;
         }
         size_t g = 0;
-        while (g < d->group_count && (d->groups[g].pds != pds || d->groups[g].data != data)) {
+        while (g < d->group_count && d->groups[g].pds != pds) {
             g++;
         }
         if (g == d->group_count) {
             struct group *group = model_append(&d->groups, &d->group_count, sizeof(*group));
             group->pds = pds;
-            group->data = data;
-            group->space = frame_of(s, s->regions[r].name);
+            group->frame = frame_of(s, s->regions[r].name);
         }
         struct group *group = &d->groups[g];
+        group->dma |= dma;
         *(size_t *)model_append(&group->regions, &group->count, sizeof(r)) = r;
     }
 }
@@ -178,11 +192,19 @@ static size_t common_length(const struct system *s, const struct group *group)
 
 /* ---- boxes --------------------------------------------------------------------------------- */
 
+static void draw_private_dma(const struct drawing *d, size_t region)
+{
+    unsigned perms = device_rights(d->system, region);
+    if (perms != 0) {
+        fprintf(d->out, "<tr><td><font point-size=\"9\">DMA %s</font></td></tr>", rights(perms));
+    }
+}
+
 static void draw_pd(const struct drawing *d, size_t index)
 {
     const struct system *s = d->system;
     const struct system_pd *pd = &s->pds[index];
-    const char *colour = frame_of(s, pd->name) != SYSTEM_NONE ? COLOUR_FRAMEWORK : COLOUR_PD;
+    const char *colour = of_a_device(d, pd->name) ? COLOUR_FRAMEWORK : COLOUR_PD;
     fprintf(d->out,
             "    pd%zu [shape=box, style=\"rounded,filled\", penwidth=1.4, fillcolor=\"%s\", "
             "label=<<table border=\"0\" cellborder=\"0\" cellspacing=\"0\" cellpadding=\"1\">"
@@ -207,7 +229,7 @@ static void draw_pd(const struct drawing *d, size_t index)
     fputs("</td></tr>", d->out);
     for (size_t i = 0; i < pd->map_count; i++) {
         size_t region = pd->maps[i].region;
-        bool shared = s->regions[region].has_phys || reached_by_device(s, region);
+        bool shared = s->regions[region].has_phys;
         for (size_t p = 0; p < s->pd_count; p++) {
             shared |= p != index && rights_of(s, p, region) != 0;
         }
@@ -217,29 +239,37 @@ static void draw_pd(const struct drawing *d, size_t index)
             fputs("  ", d->out);
             size_text(d->out, s->regions[region].size);
             fprintf(d->out, "  %s</font></td></tr>", rights(pd->maps[i].perms));
+            draw_private_dma(d, region);
         }
     }
     fputs("</table>>];\n", d->out);
 }
 
-static void draw_group(const struct drawing *d, size_t index)
+/* The channel that joins exactly the two PDs of a table, or NULL. */
+static const struct system_channel *channel_of(const struct system *s, uint64_t pds)
+{
+    for (size_t i = 0; i < s->channel_count; i++) {
+        const struct system_end *ends = s->channels[i].end;
+        if (!ends[0].pp && !ends[1].pp && ends[0].pd < 64 && ends[1].pd < 64 &&
+            pds == (UINT64_C(1) << ends[0].pd | UINT64_C(1) << ends[1].pd)) {
+            return &s->channels[i];
+        }
+    }
+    return NULL;
+}
+
+static void draw_group_title(const struct drawing *d, const struct group *group, size_t common)
 {
     const struct system *s = d->system;
-    const struct group *group = &d->groups[index];
-    size_t common = common_length(s, group);
     const char *first = short_name(s, s->regions[group->regions[0]].name);
-    fprintf(d->out,
-            "    group%zu [shape=box, style=filled, color=\"#999999\", fillcolor=\"%s\", "
-            "fontsize=9, label=<<table border=\"0\" cellborder=\"0\" cellspacing=\"0\" "
-            "cellpadding=\"1\"><tr><td align=\"left\"><b>",
-            index, group->data ? COLOUR_DATA : COLOUR_SHARED);
     char *title = model_format("%.*s", (int)common, first);
     if (common > 0 && title[common - 1] == '_') {
         title[common - 1] = '\0';
     }
+    fputs("<tr><td align=\"left\"><b>", d->out);
     text(d->out, *title != '\0' ? title : "shared");
-    free(title);
     fputs("</b></td><td></td>", d->out);
+    free(title);
     for (size_t p = 0; p < s->pd_count && p < 64; p++) {
         if ((group->pds >> p & 1) != 0) {
             fputs("<td> <i>", d->out);
@@ -247,21 +277,64 @@ static void draw_group(const struct drawing *d, size_t index)
             fputs("</i> </td>", d->out);
         }
     }
-    fputs("</tr>", d->out);
-    for (size_t i = 0; i < group->count; i++) {
-        const struct system_region *region = &s->regions[group->regions[i]];
-        fputs("<tr><td align=\"left\">", d->out);
-        text(d->out, group->count == 1 ? "" : short_name(s, region->name) + common);
-        fputs("</td><td align=\"right\">", d->out);
-        size_text(d->out, region->size);
-        fputs("</td>", d->out);
-        for (size_t p = 0; p < s->pd_count && p < 64; p++) {
-            if ((group->pds >> p & 1) != 0) {
-                fprintf(d->out, "<td>%s</td>", rights(rights_of(s, p, group->regions[i])));
-            }
+    fputs(group->dma ? "<td> <i>DMA</i> </td></tr>" : "</tr>", d->out);
+}
+
+static void draw_group_region(const struct drawing *d, const struct group *group, size_t index,
+                              size_t common)
+{
+    const struct system *s = d->system;
+    unsigned device = device_rights(s, index);
+    const char *colour = device != 0 ? " bgcolor=\"" COLOUR_DATA "\"" : "";
+    fprintf(d->out, "<tr><td align=\"left\"%s>", colour);
+    text(d->out, group->count == 1 ? "" : short_name(s, s->regions[index].name) + common);
+    fprintf(d->out, "</td><td align=\"right\"%s>", colour);
+    size_text(d->out, s->regions[index].size);
+    fputs("</td>", d->out);
+    for (size_t p = 0; p < s->pd_count && p < 64; p++) {
+        if ((group->pds >> p & 1) != 0) {
+            fprintf(d->out, "<td%s>%s</td>", colour, rights(rights_of(s, p, index)));
         }
-        fputs("</tr>", d->out);
     }
+    if (group->dma) {
+        fprintf(d->out, "<td%s>%s</td>", colour, rights(device));
+    }
+    fputs("</tr>", d->out);
+}
+
+/* Each PD's number of the channel, and an arrow if it may notify the other. */
+static void draw_group_channel(const struct drawing *d, const struct group *group)
+{
+    const struct system_channel *channel = channel_of(d->system, group->pds);
+    if (channel == NULL) {
+        return;
+    }
+    fputs("<tr><td align=\"left\"><font color=\"" COLOUR_NOTIFY "\">channel</font></td><td></td>",
+          d->out);
+    for (size_t p = 0; p < d->system->pd_count && p < 64; p++) {
+        if ((group->pds >> p & 1) != 0) {
+            const struct system_end *end = &channel->end[channel->end[0].pd == p ? 0 : 1];
+            fprintf(d->out, "<td><font color=\"" COLOUR_NOTIFY "\">%u%s</font></td>", end->id,
+                    end->notify ? "" : " (silent)");
+        }
+    }
+    fputs(group->dma ? "<td></td></tr>" : "</tr>", d->out);
+}
+
+static void draw_group(const struct drawing *d, size_t index)
+{
+    const struct group *group = &d->groups[index];
+    size_t common = common_length(d->system, group);
+    fprintf(d->out,
+            "    group%zu [shape=box, style=filled, color=\"#999999\", fillcolor=\"" COLOUR_SHARED
+            "\", fontsize=9, label=<<table border=\"0\" cellborder=\"0\" cellspacing=\"0\" "
+            "cellpadding=\"1\">",
+            index);
+    draw_group_title(d, group, common);
+    for (size_t i = 0; i < group->count; i++) {
+        draw_group_region(d, group, group->regions[i], common);
+    }
+    draw_group_channel(d, group);
     fputs("</table>>];\n", d->out);
 }
 
@@ -375,60 +448,46 @@ static void draw_rights(const struct drawing *d, size_t index)
     }
 }
 
-static void draw_dma(const struct drawing *d)
+/* Is the channel a line of a table already? */
+static bool in_table(const struct drawing *d, const struct system_channel *channel)
 {
-    const struct system *s = d->system;
-    for (size_t i = 0; i < s->io_space_count; i++) {
-        const struct board_device *device = board_device(d->board, s->io_spaces[i].name);
-        for (size_t g = 0; g < d->group_count && device != NULL; g++) {
-            unsigned perms = 0;
-            for (size_t j = 0; j < s->io_spaces[i].map_count; j++) {
-                for (size_t r = 0; r < d->groups[g].count; r++) {
-                    if (d->groups[g].regions[r] == s->io_spaces[i].maps[j].region) {
-                        perms |= s->io_spaces[i].maps[j].perms;
-                    }
-                }
-            }
-            if (perms != 0) {
-                fprintf(d->out,
-                        "  device%zu -> group%zu [dir=none, constraint=false, style=dotted, "
-                        "color=\"#7a5fa0\", fontcolor=\"#7a5fa0\", label=\" DMA %s \"];\n",
-                        (size_t)(device - d->board->devices), g, rights(perms));
-            }
+    for (size_t i = 0; i < d->group_count; i++) {
+        if (channel_of(d->system, d->groups[i].pds) == channel) {
+            return true;
         }
     }
+    return false;
 }
 
+/* From the caller, or the higher one, to the other; arrows where a call or a notification goes. */
 static void draw_channel(const struct drawing *d, const struct system_channel *channel)
 {
     const struct system *s = d->system;
     const struct system_end *a = &channel->end[0];
     const struct system_end *b = &channel->end[1];
-    if (s->pds[a->pd].priority < s->pds[b->pd].priority) {
+    if (in_table(d, channel)) {
+        return;
+    }
+    bool calls = a->pp || b->pp;
+    if (calls ? b->pp : s->pds[a->pd].priority < s->pds[b->pd].priority) {
         a = &channel->end[1];
         b = &channel->end[0];
     }
-    /* From the higher one to the lower; an arrow at each end that may be notified. */
-    const char *direction = a->notify && b->notify ? "both"
-                            : a->notify            ? "forward"
-                            : b->notify            ? "back"
-                                                   : "none";
-    if (a->notify || b->notify) {
-        fprintf(d->out,
-                "  pd%zu -> pd%zu [constraint=false, dir=%s, style=dashed, arrowsize=0.7, "
-                "color=\"" COLOUR_NOTIFY "\", fontcolor=\"" COLOUR_NOTIFY "\", taillabel=\" %u \", "
-                "headlabel=\" %u \"];\n",
-                a->pd, b->pd, direction, a->id, b->id);
-    }
-    if (a->pp || b->pp) {
-        const struct system_end *caller = b->pp ? b : a;
-        const struct system_end *callee = b->pp ? a : b;
-        fprintf(d->out,
-                "  pd%zu -> pd%zu [constraint=false, penwidth=1.6, color=\"" COLOUR_CALL "\", "
-                "fontcolor=\"" COLOUR_CALL "\", label=\" call \", taillabel=\" %u \", "
-                "headlabel=\" %u \"];\n",
-                caller->pd, callee->pd, caller->id, callee->id);
-    }
+    bool forward = calls || a->notify;
+    const char *direction = forward && b->notify ? "both"
+                            : forward            ? "forward"
+                            : b->notify          ? "back"
+                                                 : "none";
+    const char *colour = calls ? COLOUR_CALL : COLOUR_NOTIFY;
+    fprintf(d->out,
+            "  pd%zu -> pd%zu [constraint=false, dir=%s, arrowtail=open, style=%s, arrowsize=0.8, "
+            "color=\"%s\", fontcolor=\"%s\", label=\"%s\", taillabel=\" %u \", "
+            "headlabel=\" %u \"];\n",
+            a->pd, b->pd, direction, calls ? "solid" : "dashed", colour, colour,
+            !calls      ? ""
+            : b->notify ? " call, notified "
+                        : " call ",
+            a->id, b->id);
 }
 
 /* ---- the picture --------------------------------------------------------------------------- */
@@ -453,7 +512,7 @@ static void draw_frames(const struct drawing *d)
             }
         }
         for (size_t i = 0; i < d->group_count; i++) {
-            size_t of = d->groups[i].space;
+            size_t of = d->groups[i].frame;
             if (of == frame || (outside && of == SYSTEM_NONE)) {
                 draw_group(d, i);
             }
@@ -500,9 +559,9 @@ bool system_draw(const struct system *system, const struct board *board, FILE *d
           dot);
     text(dot, system->name);
     fputs("</b><br/><font point-size=\"10\">boxes: protection domains, the higher the priority the "
-          "further up; tables: shared memory with each one's rights;<br/>dashed: notifications, "
-          "with channel numbers; orange: protected procedure calls; dotted: what a device reaches "
-          "by itself</font>>];\n"
+          "further up; tables: shared memory with each one's rights,<br/>and the channel by which "
+          "they notify each other; dashed: other notifications; orange: protected procedure "
+          "calls</font>>];\n"
           "  node [fontname=\"Helvetica\", fontsize=10];\n"
           "  edge [fontname=\"Helvetica\", fontsize=9];\n",
           dot);
@@ -514,7 +573,6 @@ bool system_draw(const struct system *system, const struct board *board, FILE *d
     for (size_t i = 0; i < d.group_count; i++) {
         draw_rights(&d, i);
     }
-    draw_dma(&d);
     for (size_t i = 0; i < system->channel_count; i++) {
         draw_channel(&d, &system->channels[i]);
     }

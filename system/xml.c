@@ -79,6 +79,82 @@ static char *read_file(const char *path, size_t *size, struct system_errors *err
     return NULL;
 }
 
+/* In document order, within root. */
+static xmlNodePtr next_element(xmlNodePtr node, xmlNodePtr root)
+{
+    xmlNodePtr child = xmlFirstElementChild(node);
+    if (child != NULL) {
+        return child;
+    }
+    for (; node != root; node = node->parent) {
+        xmlNodePtr sibling = xmlNextElementSibling(node);
+        if (sibling != NULL) {
+            return sibling;
+        }
+    }
+    return NULL;
+}
+
+/* The byte behind the next `end` at or after `at`, or the end of the text. */
+static size_t skip_to(const char *bytes, size_t size, size_t at, const char *end)
+{
+    const char *found = memmem(bytes + at, size - at, end, strlen(end));
+    return found == NULL ? size : (size_t)(found - bytes) + strlen(end);
+}
+
+/* The byte behind a start tag, whose attributes may contain ">". */
+static size_t skip_tag(const char *bytes, size_t size, size_t at)
+{
+    char quote = '\0';
+    for (; at < size; at++) {
+        if (quote != '\0') {
+            quote = bytes[at] == quote ? '\0' : quote;
+        } else if (bytes[at] == '"' || bytes[at] == '\'') {
+            quote = bytes[at];
+        } else if (bytes[at] == '>') {
+            return at + 1;
+        }
+    }
+    return size;
+}
+
+/*
+ * Notes at each element the line that it begins in: libxml2 knows only where its start tag ends,
+ * which is somewhere else when there is an attribute a line. The text is known to be well-formed,
+ * so its start tags are the elements in document order. (In UTF-16 there are none to be seen, and
+ * libxml2's lines must do.)
+ */
+static void note_lines(xmlNodePtr root, const char *bytes, size_t size)
+{
+    xmlNodePtr node = root;
+    uintptr_t line = 1;
+    for (size_t at = 0; at < size && node != NULL;) {
+        size_t next = at + 1;
+        bool starts = false;
+        if (bytes[at] == '<') {
+            const char *rest = bytes + at + 1;
+            size_t left = size - at - 1;
+            if (left >= 3 && memcmp(rest, "!--", 3) == 0) {
+                next = skip_to(bytes, size, at + 4, "-->");
+            } else if (left >= 8 && memcmp(rest, "![CDATA[", 8) == 0) {
+                next = skip_to(bytes, size, at + 9, "]]>");
+            } else if (left >= 1 && *rest == '?') {
+                next = skip_to(bytes, size, at + 2, "?>");
+            } else {
+                starts = left >= 1 && *rest != '/';
+                next = skip_tag(bytes, size, at + 1);
+            }
+        }
+        if (starts) {
+            node->_private = (void *)line;
+            node = next_element(node, root);
+        }
+        for (; at < next; at++) {
+            line += bytes[at] == '\n';
+        }
+    }
+}
+
 bool xml_open(struct xml_file *file, const char *path, const char *root,
               struct system_errors *errors)
 {
@@ -104,6 +180,9 @@ bool xml_open(struct xml_file *file, const char *path, const char *root,
         1; /* where elements begin; libxml2's own lines are where tags end */
     file->document = xmlCtxtReadMemory(file->context, bytes, (int)size, path, NULL,
                                        XML_PARSE_NONET | XML_PARSE_BIG_LINES | XML_PARSE_NOCDATA);
+    if (own.count == 0 && file->document != NULL) {
+        note_lines(xml_root(file), bytes, size);
+    }
     free(bytes);
     file->errors = errors;
     for (size_t i = 0; i < own.count; i++) {
@@ -151,8 +230,7 @@ xmlNodePtr xml_child(xmlNodePtr node, const char *name, xmlNodePtr after)
 
 struct system_place xml_place(const struct xml_file *file, xmlNodePtr node)
 {
-    const xmlParserNodeInfo *info = xmlParserFindNodeInfo(file->context, node);
-    long line = info != NULL ? (long)info->begin_line : xmlGetLineNo(node);
+    long line = node->_private != NULL ? (long)(uintptr_t)node->_private : xmlGetLineNo(node);
     return (struct system_place){file->path, (int)line};
 }
 
