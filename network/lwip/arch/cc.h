@@ -4,6 +4,7 @@
 
 #include <stdint.h>
 #include <string.h>
+#include <sys/types.h> /* ssize_t: lwIP defines it where limits.h has no SSIZE_MAX, and musl's has */
 
 #define LWIP_NO_UNISTD_H 1
 #define LWIP_NO_CTYPE_H  1
