@@ -1,0 +1,354 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The Linux platform by itself: the Microkit's semantics, faults, rights, life and death of PDs.
+
+The programs are in tests/platform; no network and no device is needed.
+"""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import time
+
+import pytest
+
+import lib
+
+PROGRAMS = lib.BUILD / "platform" / "linux"
+
+
+def pd(name, program, priority, inside="", stack="0x2000"):
+    return (f'<protection_domain name="{name}" priority="{priority}" stack_size="{stack}">'
+            f'<program_image path="test_{program}.elf"/>{inside}</protection_domain>')
+
+
+def channel(pd_a, id_a, pd_b, id_b, more_a="", more_b=""):
+    return (f'<channel><end pd="{pd_a}" id="{id_a}" {more_a}/>'
+            f'<end pd="{pd_b}" id="{id_b}" {more_b}/></channel>')
+
+
+def region(name, size="0x1000"):
+    return f'<memory_region name="{name}" size="{size}"/>'
+
+
+class Running:
+    """A system that runs until the block ends; its output and complaints are read afterwards."""
+
+    def __init__(self, folder, description, *options):
+        folder.mkdir(exist_ok=True)
+        (folder / "system.xml").write_text(f"<system>{description}</system>")
+        self.state_path = folder / "state.json"
+        self.out_path, self.err_path = folder / "out", folder / "err"
+        with open(self.out_path, "w") as out, open(self.err_path, "w") as err:
+            self.process = subprocess.Popen(
+                [lib.SDDF, "run", folder / "system.xml", "--search-path", PROGRAMS, "--state",
+                 self.state_path, *options], stdin=subprocess.DEVNULL, stdout=out, stderr=err)
+
+    def __enter__(self):
+        try:
+            assert lib.wait_until(lambda: self.state_path.exists() or
+                                  self.process.poll() is not None, 30)
+            assert self.process.poll() is None, self.err()
+        except BaseException:
+            self.end()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        self.end()
+
+    def end(self):
+        """Ctrl-C, and what it leaves."""
+        with contextlib.suppress(ProcessLookupError):
+            self.process.send_signal(signal.SIGINT)
+        try:
+            self.status = self.process.wait(10)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            raise
+
+    def out(self):
+        return self.out_path.read_text()
+
+    def err(self):
+        return self.err_path.read_text()
+
+    def lines(self, name):
+        """What the PD printed."""
+        return [line.split(" | ", 1)[1] for line in self.out().splitlines()
+                if line.startswith(name + " | ")]
+
+    def state(self):
+        return json.loads(self.state_path.read_text())
+
+    def pd(self, name):
+        return next(pd for pd in self.state()["pds"] if pd["name"] == name)
+
+    def printed(self, name, text, seconds=10):
+        assert lib.wait_until(lambda: text in self.lines(name), seconds), self.out() + self.err()
+
+    def complained(self, text, seconds=10):
+        assert lib.wait_until(lambda: text in self.err(), seconds), self.out() + self.err()
+
+
+@pytest.fixture
+def run(tmp_path):
+    if not lib.SDDF.exists() or not (PROGRAMS / "test_hello.elf").exists():
+        pytest.skip(f"{lib.SDDF} or the test programs are not built: make")
+    return lambda description, *options: Running(tmp_path / "system", description, *options)
+
+
+HELLO = pd("hello", "hello", 1)
+PING_PONG = (region("request") + region("response") +
+             pd("ping", "ping", 100,
+                '<map mr="request" vaddr="0x10000000" perms="rw" setvar_vaddr="request"/>'
+                '<map mr="response" vaddr="0x10010000" perms="r" setvar_vaddr="response"/>') +
+             pd("pong", "pong", 101,
+                '<map mr="request" vaddr="0x20000000" perms="r" setvar_vaddr="request"/>'
+                '<map mr="response" vaddr="0x20010000" perms="rw" setvar_vaddr="response"/>') +
+             channel("ping", 1, "pong", 2))
+
+
+# ---- the Microkit's semantics --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("options", [[], ["--no-realtime"]])
+def test_notifications_carry_content(run, options):
+    with run(HELLO + PING_PONG, *options) as system:
+        lib.wait_until(lambda: len(system.lines("ping")) > 0, 20)
+        system.printed("hello", "hello from hello")
+    assert system.lines("ping")[0].startswith("ping: all right")
+    assert len(system.lines("ping")) == 1
+    assert system.status == 0
+
+
+ORDER = (pd("sender", "sender", 20) + pd("receiver", "receiver", 10) +
+         channel("sender", 0, "receiver", 40) + channel("sender", 1, "receiver", 9) +
+         channel("sender", 2, "receiver", 5) + channel("sender", 3, "receiver", 62 - 1) +
+         channel("sender", 4, "receiver", 50, more_b='notify="false"'))
+
+
+def test_coalescing_order_and_deferred_signal(run):
+    if os.geteuid() != 0:
+        pytest.skip("needs real-time priorities: without them the receiver may run in between")
+    with run(ORDER) as system:
+        system.printed("sender", "got channel 1")
+        time.sleep(0.2)
+    printed = system.lines("receiver")
+    start = printed.index("init is over") + 1
+    # Each channel once, ascending; the first deferred notification was lost to the second one,
+    # which was sent after the last channel.
+    assert printed[start:] == ["channel 5", "done 5", "channel 9", "done 9", "channel 61", "done 61"]
+    assert system.lines("sender") == ["got channel 1"]
+
+
+def test_missing_channels_are_reported_and_survived(run):
+    with run(ORDER) as system:
+        system.printed("receiver", "init is over")
+    printed = system.lines("receiver")
+    for call, number in (("microkit_notify", 17), ("microkit_notify", 1000),
+                         ("microkit_irq_ack", 40), ("microkit_deferred_notify", 18),
+                         ("microkit_deferred_irq_ack", 19), ("microkit_ppcall", 40),
+                         ("microkit_notify", 50)):
+        assert any(line.startswith(f"receiver: {call}: ") and f"channel {number} " in line
+                   for line in printed), (call, number, printed)
+    assert printed.index("survived") == 7
+
+
+def calls(mortal):
+    return (pd("caller", "caller", 10) + pd("server", "server", 30) + pd(mortal, "server", 20) +
+            channel("caller", 1, "server", 7, 'pp="true"') +
+            channel("caller", 2, mortal, 7, 'pp="true"'))
+
+
+@pytest.mark.parametrize("options", [[], ["--no-realtime"]])
+def test_a_call_of_one_that_faults(run, options):
+    with run(calls("faulty"), *options) as system:
+        system.printed("caller", "server still answers")
+    assert system.lines("caller") == ["1000 calls answered right", "clamped to 64",
+                                      "calling mortal", "gone", "gone", "server still answers"]
+    assert "sddf: faulty: fault: illegal instruction" in system.err()
+
+
+def test_a_call_of_one_that_is_killed(run):
+    with run(calls("stuck")) as system:
+        system.printed("caller", "calling mortal")
+        time.sleep(0.2)
+        assert "gone" not in system.lines("caller")
+        os.kill(system.pd("stuck")["pid"], signal.SIGKILL)
+        system.printed("caller", "server still answers")
+        assert lib.wait_until(lambda: system.pd("stuck")["state"] == "dead", 5)
+        assert system.pd("caller")["state"] == "running"
+    assert system.lines("caller").count("gone") == 2
+    assert "sddf: stuck: killed from outside by signal 9 (Killed)" in system.err()
+    assert system.status == 0
+
+
+# ---- faults --------------------------------------------------------------------------------------
+
+FAULTS = {
+    "read_unmapped": "read of unmapped address 0x70000000 at instruction 0x",
+    "write_unmapped": "write of unmapped address 0x70000000 at instruction 0x",
+    "execute_unmapped": "execution of unmapped address 0x70000000 at instruction 0x70000000",
+    "write_text": "forbidden write of address 0x",
+    "execute_data": "forbidden execution of address 0x",
+    "write_region": "forbidden write of address 0x10000000 in region readable, which it has r--",
+    "not_canonical": "access to an address that no program can have",
+    "illegal": "illegal instruction at instruction 0x",
+    "division": "division by zero at instruction 0x",
+    "stack": "stack overflow: write of address 0x",
+    "breakpoint": "breakpoint at instruction 0x",
+    "system_call": "forbidden system call 39 (getpid) at instruction 0x",
+    "system_call_32": "forbidden system call 20 (getpid, by the 32-bit entry)",
+    "widen": "forbidden system call 10 (mprotect)",
+}
+
+
+def test_faults_are_named_and_harm_nobody_else(run):
+    readable = '<map mr="readable" vaddr="0x10000000" perms="r" setvar_vaddr="readable"/>'
+    with run(region("readable") + HELLO +
+             "".join(pd(name, "faults", 10, readable) for name in FAULTS)) as system:
+        assert lib.wait_until(lambda: [pd["state"] for pd in system.state()["pds"]].count("dead") ==
+                              len(FAULTS), 10), system.err()
+        assert system.pd("hello")["state"] == "running"
+    for name, text in FAULTS.items():
+        assert f"sddf: {name}: fault: {text}" in system.err()
+        assert system.lines(name) == ["going wrong"]
+    assert "(test_faults.elf: init+0x" in system.err()
+    assert "(test_faults.elf: deeper+0x" in system.err()
+    assert system.status == 0
+
+
+DOORBELLS = {
+    "fill": "forbidden system call 1 (write)",
+    "steal": "forbidden system call 0 (read)",
+    "write_own": "forbidden system call 1 (write)",
+    "forge": "forbidden write of address 0x",
+}
+
+
+def test_doorbells_and_words_cannot_be_misused(run):
+    with run(HELLO + "".join(pd(name, "doorbell", 10) + channel(name, 0, "hello", i)
+                             for i, name in enumerate(DOORBELLS))) as system:
+        for name, text in DOORBELLS.items():
+            system.complained(f"sddf: {name}: fault: {text}")
+    assert "still here" not in system.out()
+
+
+# ---- rights --------------------------------------------------------------------------------------
+
+
+def test_a_process_has_exactly_what_it_was_given(run):
+    if os.geteuid() != 0:
+        pytest.skip("needs root: reads other processes' descriptors")
+    with run(HELLO + PING_PONG) as system:
+        state = system.state()
+        ping = system.pd("ping")
+        proc = f"/proc/{ping['pid']}"
+        maps = {}
+        for line in open(f"{proc}/maps"):
+            words = line.split()
+            if words[-1] != "[vsyscall]":  # The kernel's; not memory of the process.
+                maps[int(words[0].split("-")[0], 16)] = (words[1], words[4])
+        # Regions: at the right address, with the right rights, the very memory of the loader's.
+        for name, vaddr, rights in (("request", 0x10000000, "rw-s"),
+                                    ("response", 0x10010000, "r--s")):
+            fd = next(r["fd"] for r in state["regions"] if r["name"] == name)
+            inode = str(os.stat(f"/proc/{state['loader']}/fd/{fd}").st_ino)
+            assert maps.pop(vaddr) == (rights, inode)
+        # The image: four segments. Never writable and executable at once.
+        image = [maps.pop(at)[0] for at in sorted(maps) if at < 0x10000000]
+        assert image == ["r--s", "r-xs", "r--s", "rw-s"]
+        # The platform's pages, and nothing else.
+        base = 0x200000000000
+        assert [(at - base, maps[at][0]) for at in sorted(maps)] == [
+            (0x0, "r--s"), (0x10000, "r--s"), (0x20000, "rw-s"), (0x30000, "r-xs"),
+            (0x110000, "r--s"), (0x40000000 - 0x2000, "rw-s")]
+        kinds = [os.readlink(f"{proc}/fd/{fd}").split(":")[0] + os.readlink(
+            f"{proc}/fd/{fd}").partition(":")[2].rstrip("0123456789[]") for fd in
+            sorted(map(int, os.listdir(f"{proc}/fd")))]
+        assert kinds == ["anon_inode[eventfd", "pipe", "anon_inode[eventfd"]
+        status = dict(line.rstrip("\n").split(":\t", 1) for line in open(f"{proc}/status")
+                      if ":\t" in line)
+        for kind in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"):
+            assert int(status[kind], 16) == 0
+        assert status["NoNewPrivs"] == "1" and status["Seccomp"] == "2"
+        assert status["Uid"].split() == ["65534"] * 4 and status["Groups"].strip() == ""
+        assert os.listdir(f"{proc}/root/") == []
+        for kind in ("user", "mnt", "pid", "net", "ipc", "uts", "cgroup"):
+            assert os.readlink(f"{proc}/ns/{kind}") != os.readlink(f"/proc/self/ns/{kind}")
+
+
+# ---- life and death ------------------------------------------------------------------------------
+
+
+def test_everybody_dies_with_the_loader(run):
+    with run(HELLO + PING_PONG) as system:
+        pids = [pd["pid"] for pd in system.state()["pds"]]
+        assert all(lib.alive(pid) for pid in pids)
+        system.process.kill()
+        assert lib.wait_until(lambda: not any(lib.alive(pid) for pid in pids), 5)
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_orderly_shutdown(run, how):
+    with run(HELLO + PING_PONG) as system:
+        pids = [pd["pid"] for pd in system.state()["pds"]]
+        system.process.send_signal(how)
+        assert system.process.wait(5) == 0
+        assert not any(lib.alive(pid) for pid in pids)
+        assert not system.state_path.exists()
+
+
+def test_ends_after_the_time_that_was_asked_for(run):
+    begin = time.monotonic()
+    with run(HELLO, "--seconds", "1", "--verbose") as system:
+        assert system.process.wait(5) == 0
+    assert 1 <= time.monotonic() - begin < 4
+    assert "sddf: hello: 0." in system.err() and "s of CPU time" in system.err()
+
+
+def test_stop_and_continue(run):
+    with run(PING_PONG) as system:
+        lib.wait_until(lambda: system.lines("ping"), 10)
+        pid = system.pd("pong")["pid"]
+        os.kill(pid, signal.SIGSTOP)
+        assert lib.wait_until(lambda: lib.process_state(pid) in "tT", 5)
+        os.kill(pid, signal.SIGCONT)
+        assert lib.wait_until(lambda: lib.process_state(pid) == "S", 5)
+        assert system.pd("pong")["state"] == "running"
+    assert system.status == 0
+
+
+def test_the_last_one_ends_the_system(run):
+    running = run(pd("illegal", "faults", 10))
+    assert running.process.wait(10) == 1
+    assert "no protection domain is left" in running.err()
+
+
+def test_one_that_floods_its_output_starves_nobody(run):
+    with run(pd("flood", "flood", 1) + PING_PONG, "--no-realtime") as system:
+        assert lib.wait_until(lambda: system.lines("ping"), 20), system.err()
+        before = len(system.out())
+        time.sleep(1)
+        # What comes through is bounded, by pieces of 16 KiB in 50 ms; the rest is dropped.
+        assert len(system.out()) - before < 1_000_000
+        system.process.send_signal(signal.SIGINT)
+        assert system.process.wait(5) == 0
+    assert all("a line of sixty-four bytes" in line for line in system.lines("flood")[1:-1])
+
+
+def test_without_privileges(run, tmp_path):
+    """As another user, with namespaces of its own or a warning that names what is lost."""
+    if os.geteuid() != 0:
+        pytest.skip("needs root: becomes another user")
+    folder = tmp_path / "system"
+    folder.mkdir()
+    (folder / "system.xml").write_text(f"<system>{HELLO + PING_PONG}</system>")
+    done = subprocess.run(
+        ["setpriv", "--reuid", "1234", "--regid", "1234", "--clear-groups", "--",
+         "/proc/self/fd/3", "run", "/proc/self/fd/4", "--search-path", "/proc/self/fd/5",
+         "--seconds", "3"], capture_output=True, text=True, timeout=30)
+    assert done.returncode == 0, done.stderr
