@@ -140,9 +140,10 @@ static void describe(const struct linux_loader *loader, const struct linux_pd *p
                  info->si_code == FPE_INTDIV ? "division by zero" : "arithmetic error");
         break;
     case SIGSYS: {
-        char *name = seccomp_syscall_resolve_num_arch(SCMP_ARCH_NATIVE, info->si_syscall);
-        snprintf(text, TEXT, "forbidden system call %d (%s)", info->si_syscall,
-                 name != NULL ? name : "unknown");
+        char *name = seccomp_syscall_resolve_num_arch(info->si_arch, info->si_syscall);
+        snprintf(text, TEXT, "forbidden system call %d (%s%s)", info->si_syscall,
+                 name != NULL ? name : "unknown",
+                 info->si_arch == SCMP_ARCH_X86_64 ? "" : ", by the 32-bit entry");
         free(name);
         break;
     }

@@ -62,7 +62,10 @@ static void become_nobody(int complaint, enum linux_sandbox sandbox)
     /* (Denied in a user namespace that was made without privileges; harmless.) */
     if (setgroups(0, NULL) != 0 && errno != EPERM)
         give_up(complaint, "cannot leave the groups");
-    if (setresgid(NOBODY, NOBODY, NOBODY) != 0 || setresuid(NOBODY, NOBODY, NOBODY) != 0)
+    /* EINVAL: in the container that this is, there is no nobody; it stays who it is, without
+     * rights. */
+    if ((setresgid(NOBODY, NOBODY, NOBODY) != 0 || setresuid(NOBODY, NOBODY, NOBODY) != 0) &&
+        errno != EINVAL)
         give_up(complaint, "cannot become nobody");
 }
 
@@ -130,15 +133,21 @@ static bool write_file(pid_t pid, const char *file, const char *text)
     return ok;
 }
 
-static bool map_user(pid_t pid)
+static bool map_ids(pid_t pid, unsigned uid, unsigned gid)
 {
     char uids[64], gids[64];
-    bool root = geteuid() == 0;
-    snprintf(uids, sizeof uids, "%d %u 1", NOBODY, root ? NOBODY : geteuid());
-    snprintf(gids, sizeof gids, "%d %u 1", NOBODY, root ? NOBODY : getegid());
-    /* Who is not root may map its group only if groups cannot be changed. */
-    return (root || write_file(pid, "setgroups", "deny")) && write_file(pid, "uid_map", uids) &&
-           write_file(pid, "gid_map", gids);
+    snprintf(uids, sizeof uids, "%d %u 1", NOBODY, uid);
+    snprintf(gids, sizeof gids, "%d %u 1", NOBODY, gid);
+    return write_file(pid, "gid_map", gids) && write_file(pid, "uid_map", uids);
+}
+
+/* Inside it is nobody; outside it is nobody as well, or who has no right to that, itself. */
+static bool map_user(pid_t pid)
+{
+    if (geteuid() == 0 && map_ids(pid, NOBODY, NOBODY))
+        return true;
+    /* Who has no privileges may map its group only if groups cannot be changed. */
+    return write_file(pid, "setgroups", "deny") && map_ids(pid, geteuid(), getegid());
 }
 
 /*
