@@ -166,6 +166,7 @@ class Lab:
         # Kernel threads are found by their interface's name, so no two labs' may be alike.
         self.generator_interface, self.system_interface = 'g' + mark, 's' + mark
         self.threaded = threaded
+        self.threads = {}  # interface: its kernel threads when they were last pinned
         self.generator = Namespace()
         try:
             self.system = Namespace()
@@ -211,6 +212,7 @@ class Lab:
             with open(f'/sys/class/net/{interface}/threaded', 'w', encoding='ascii') as file:
                 file.write('1' if on else '0')
         self.threaded = on
+        self.threads.clear()
         return all([side.call(lambda side=side: write(side.interface))
                     for side in (self.generator, self.system)])
 
@@ -225,6 +227,7 @@ class Lab:
                                      (self.system_interface, system_cpu, False)):
             threads = napi_threads(interface)
             found.append(bool(threads))
+            self.threads[interface] = threads
             for thread in threads:
                 os.sched_setaffinity(thread, {cpu})
                 if fifo:

@@ -70,7 +70,10 @@ class Bench:
         return int.from_bytes(self.page[:8], 'little') if self.page else 0
 
     def sample(self, system):
-        return {'counted': self.counted(), 'core': laboratory.core_times(self.system_cpu), 'pds': system.times(),
+        own = system.times()
+        for number, thread in enumerate(self.lab.threads.get(self.lab.system_interface, ())):
+            own[f'(kernel: NAPI thread {number})'] = laboratory.process_time(thread)
+        return {'counted': self.counted(), 'core': laboratory.core_times(self.system_cpu), 'own': own,
                 'statistics': system.statistics(),
                 'device': self.lab.generator.counters(self.lab.generator_interface)}
 
@@ -129,36 +132,37 @@ class Bench:
         total = {key: sum(target[key] for target in result['targets'])
                  for key in ('sent', 'returned', 'wrong', 'unknown', 'late', 'lost', 'doubled',
                              'reordered', 'packets_per_second', 'megabits_per_second')}
-        pds = {name: (after['pds'].get(name, 0) - was) / wall
-               for name, was in before['pds'].items()}
+        own = {name: (after['own'].get(name, was) - was) / wall
+               for name, was in before['own'].items()}
         statistics = {pd: {column: count - before['statistics'].get(pd, {}).get(column, 0)
                            for column, count in counts.items()}
                       for pd, counts in after['statistics'].items()}
         return {'system': system.key, 'title': system.title, 'phase': phase, 'load': result,
-                'total': total, 'cpu': busy, 'stolen': stolen / wall, 'pds': pds,
+                'total': total, 'cpu': busy, 'stolen': stolen / wall, 'own': own,
+                'cpu_own': max(sum(own.values()), 1e-9),
                 'interface_rate': device / wall,
                 'per_cpu_second': total['packets_per_second'] / busy,
+                'per_own_second': total['packets_per_second'] / max(sum(own.values()), 1e-9),
                 'statistics': statistics, 'scheduling': system.scheduling,
                 'counted': (after['counted'] - before['counted']) / wall,
                 'threads_pinned': self.threads_pinned}
 
     def cross_check(self, system, seconds, *options):
         """A row at moderate load with a second opinion on the core's idle time: a loop that counts
-        at idle priority, against what it counts on the same core when nothing else runs."""
+        at idle priority, against what it counts in the same time with the core to itself."""
         fd = os.memfd_create('count')
         os.ftruncate(fd, mmap.PAGESIZE)
         child = self.lab.system.start([self.idle, str(fd)], cpu=self.system_cpu, pass_fds=[fd])
         try:
             with mmap.mmap(fd, mmap.PAGESIZE) as self.page:
-                laboratory.wait_for(self.counted, 1)
-                begin, count = time.monotonic(), self.counted()
-                time.sleep(min(seconds, 0.3))
-                empty = (self.counted() - count) / (time.monotonic() - begin)
+                # Others may use the core just now: what counts is what it does when it may run.
+                laboratory.wait_for(lambda: laboratory.process_time(child.pid) > 0.05, 2)
+                empty = self.counted() / max(laboratory.process_time(child.pid), 1e-9)
                 row = self.row(system, 'moderate, idle counted', seconds, *options)
         finally:
             self.page = None
             laboratory.stop(child)
             self.lab.system.children.remove(child)
             os.close(fd)
-        row['cpu_counted'] = max(0.0, 1 - row['counted'] / empty)
+        row['cpu_counted'] = max(0.0, 1 - row['counted'] / empty) if empty else 1.0
         return row

@@ -24,7 +24,7 @@ class Failure(Exception):
 def clients():
     """{name: address} of the clients in the echo system's description."""
     return {client.get('pd'): client.get('ip').split('/')[0]
-            for client in ElementTree.parse(DESCRIPTION).iter('client')}
+            for client in ElementTree.parse(DESCRIPTION).iterfind('network/client')}
 
 
 def stat_names():
@@ -87,8 +87,9 @@ class Sddf:
 
     def times(self):
         """Processor time per PD so far."""
-        return {pd['name']: laboratory.process_time(pd['pid']) for pd in self.state['pds']
-                if pd['state'] == 'running'}
+        times = {pd['name']: laboratory.process_time(pd['pid']) for pd in self.state['pds']
+                 if pd['state'] == 'running'}
+        return times | {'(sddf run)': laboratory.process_time(self.state['loader'])}
 
     def dead(self):
         return self.child.poll() is not None or \
@@ -163,7 +164,7 @@ class XdpEcho(_Process):
 
 class TapPlace:
     """Without privilege: a namespace with a TAP interface, whose kernel side is the generator's."""
-    threaded = False
+    threaded, threads = False, {}
 
     def __init__(self):
         self.system = self.generator = place = laboratory.Namespace()

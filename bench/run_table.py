@@ -5,6 +5,7 @@ import statistics
 
 from run_measure import FRAME
 
+FOREIGN = 0.15   # a core that was so much busier than the system's own parts had other work to do
 LIVELOCK = 0.95  # achieved at twice the saturating load, as a part of the best
 
 
@@ -18,13 +19,13 @@ def saturated(rows, key, turn=None):
             and turn in (None, row['turn'])]
 
 
-def ratios(rows, key, reference):
+def ratios(rows, key, reference, cost='per_cpu_second'):
     """Packets per CPU-second of `key` against `reference`, turn by turn."""
     result = []
     for turn in sorted({row['turn'] for row in rows}):
         ours, theirs = saturated(rows, key, turn), saturated(rows, reference, turn)
         if ours and theirs:
-            result.append(best(ours)['per_cpu_second'] / best(theirs)['per_cpu_second'])
+            result.append(best(ours)[cost] / best(theirs)[cost])
     return result
 
 
@@ -41,7 +42,7 @@ def survival(rows, key):
 
 COLUMNS = (f'{"":<24}{"sent":>9}{"returned":>9}{"lost":>8}{"late":>5}{"wrong":>6}{"dbl":>4}'
            f'{"packets/s":>10}{"Mb/s":>7}  {"RTT mean":>8}{"p50":>8}{"p99":>8}{"max":>8} us'
-           f'{"lag p99":>9}{"CPU":>6}')
+           f'{"lag p99":>9}{"CPU":>6}{"own":>6}')
 
 
 def _counts(name, part, tail):
@@ -52,29 +53,37 @@ def _counts(name, part, tail):
             f'{part["megabits_per_second"]:>7.0f}  {times}   {tail}')
 
 
+def foreign(row):
+    """What the core did beyond the system's own processes and kernel threads."""
+    if row['unattributable'] or 'cpu_counted' in row:
+        return 0.0
+    return max(0.0, row['cpu'] - row['cpu_own'])
+
+
 def _row(row, names):
     lines = []
     load = row['load']
     marks = ''.join([' generator fell behind' * load['fell_behind'],
-                     f' ({row["stolen"]:.0%} stolen)' * (row['stolen'] > 0.05)])
+                     f' ({row["stolen"]:.0%} stolen)' * (row['stolen'] > 0.05),
+                     f' ({foreign(row):.0%} of the core went elsewhere)' * (foreign(row) > FOREIGN)])
     asked = f'{load["rate_asked"] * len(load["targets"]):,.0f}/s' if load['mode'] == 'open' else \
         f'window {load["window"]}'
     lines.append(f'  turn {row["turn"]}, {row["phase"]} ({asked}){marks}')
     for name, target in zip(names, load['targets'] if row['turn'] == 1 else ()):
         tail = f'{target["lag"]["p99"]:>9.0f}'
         lines.append(_counts(f'    {name} {target["name"]}', target, tail))
-    cpu = '     -' if row['unattributable'] else f'{row.get("cpu_counted", row["cpu"]):>6.0%}'
+    cpu = f'{"-":>6}{"-":>6}' if row['unattributable'] else \
+        f'{row.get("cpu_counted", row["cpu"]):>6.0%}{row["cpu_own"]:>6.0%}'
     lines.append(_counts('    both', row['total'], f'{"":>9}{cpu}'))
     return lines
 
 
 def _per_pd(row):
     packets = max(row['total']['returned'], 1)
-    kernel = max(0.0, row['cpu'] - sum(row['pds'].values()))
-    lines = [f'  each PD while saturated (turn {row["turn"]}, {row["phase"]}):',
+    lines = [f'  each part while saturated (turn {row["turn"]}, {row["phase"]}):',
              f'    {"":<24}{"CPU":>7}{"us/packet":>11}{"bytes copied/packet":>21}'
              f'{"packets/wake-up":>17}']
-    for name, share in sorted(row['pds'].items()):
+    for name, share in sorted(row['own'].items()):
         counts = row['statistics'].get(name) or row['statistics'].get(f'ethernet0_{name}')
         tail = ''
         if counts:
@@ -83,8 +92,8 @@ def _per_pd(row):
                     f'{passed / max(counts["wakeups"], 1):>17.1f}')
         lines.append(f'    {name:<24}{share:>7.1%}'
                      f'{share * row["load"]["seconds"] * 1e6 / packets:>11.2f}{tail}')
-    lines.append(f'    {"kernel, for the interface":<24}{kernel:>6.1%}   (a frame here has {FRAME} '
-                 'bytes; each is copied once, by its copier)')
+    lines.append(f'    {"the core besides":<24}{foreign(row):>7.1%}   (interrupts, and whatever else '
+                 f'this machine does; a frame has {FRAME} bytes)')
     return lines
 
 
@@ -105,8 +114,9 @@ def table(rows, systems, names, setup):
 
 
 def summary(rows, systems):
-    lines = [f'{"at saturation, both clients":<34}{"packets/s":>10}{"CPU":>6}{"packets/CPU-s":>15}'
-             f'{"sDDF against it":>17}   {"at twice the load":>17}']
+    lines = [f'{"":<44}{"by the core, less idle":>30}{"by own time":>24}',
+             f'{"at saturation, both clients":<34}{"packets/s":>10}{"CPU":>6}{"packets/CPU-s":>15}'
+             f'{"ratio":>9}{"packets/CPU-s":>15}{"ratio":>9}   {"at twice the load":>17}']
     for system in systems:
         mine = saturated(rows, system.key)
         if not mine:
@@ -114,15 +124,17 @@ def summary(rows, systems):
         top = best(mine)
         kept = survival(rows, system.key)
         kept = f'{statistics.median(kept):>17.2f}' if kept else ''
-        if top['unattributable']:
-            cost = f'{"-":>6}{"-":>15}{"-":>17}'
-        else:
-            against = ratios(rows, 'sddf', system.key) if system.key != 'sddf' else []
+        cost = ''
+        for kind in ('per_cpu_second', 'per_own_second'):
+            if top['unattributable']:
+                cost += f'{"-":>15}{"-":>9}'
+                continue
+            against = ratios(rows, 'sddf', system.key, kind) if system.key != 'sddf' else []
             ratio = f'{statistics.median(against):.2f}' if against else ''
-            per_second = statistics.median(
-                best(saturated(rows, system.key, turn))['per_cpu_second']
-                for turn in sorted({row['turn'] for row in mine}))
-            cost = f'{top["cpu"]:>6.0%}{per_second:>15,.0f}{ratio:>17}'
+            each = [best(saturated(rows, system.key, turn))[kind]
+                    for turn in sorted({row['turn'] for row in mine})]
+            cost += f'{statistics.median(each):>15,.0f}{ratio:>9}'
+        cost = (f'{"-":>6}' if top['unattributable'] else f'{top["cpu"]:>6.0%}') + cost
         lines.append(f'{system.title:<34}{top["total"]["packets_per_second"]:>10,.0f}{cost}'
                      f'   {kept}')
     for row in rows:
