@@ -297,6 +297,7 @@ static bool tx_refused(const struct net_entry *entry)
     count(why, 1);
     /* It goes back where it came from. No room for it: then it was not one of virt_tx's buffers. */
     net_queue_enqueue(&tx_free, *entry);
+    sddf_queue_publish(&tx_free);
     return true;
 }
 
@@ -352,12 +353,13 @@ static bool tx_return(void)
         net_queue_enqueue(&tx_free, (struct net_entry){.address = address});
     }
     tx_in_flight -= n < tx_in_flight ? n : tx_in_flight;
-    ring_publish(&completion_ring);
-    if (tx_free.tail != tx_free.published) { /* refused frames are in there too */
-        sddf_queue_publish(&tx_free);
+    if (n == 0) {
+        return false;
     }
+    ring_publish(&completion_ring);
+    sddf_queue_publish(&tx_free);
     count(NET_STAT_DEVICE_ERRORS, errors);
-    return n != 0 && n == ready;
+    return n == ready;
 }
 
 /* ---- interrupt ----------------------------------------------------------------------------- */
