@@ -113,6 +113,10 @@ def table(rows, systems, names, setup):
     return lines + summary(rows, systems)
 
 
+def _turns(values):
+    return 'turns: ' + ', '.join(f'{value:.2f}' for value in values)
+
+
 def summary(rows, systems):
     lines = [f'{"":<44}{"by the core, less idle":>30}{"by own time":>24}',
              f'{"at saturation, both clients":<34}{"packets/s":>10}{"CPU":>6}{"packets/CPU-s":>15}'
@@ -147,14 +151,18 @@ def summary(rows, systems):
     equal = next((s for s in systems if s.key.startswith('linux') and s.equal), None)
     against = ratios(rows, 'sddf', equal.key) if equal else []
     if against:
-        turns = ', '.join(f'{r:.2f}' for r in against)
-        lines += ['', f'ratio: sDDF does {statistics.median(against):.2f} times the packets per CPU-second of '
-                  f'the plain Linux echo at equal scheduling class (turns: {turns})']
+        own = ratios(rows, 'sddf', equal.key, 'per_own_second')
+        lines += ['', f'ratio: sDDF does {statistics.median(against):.2f} times the packets per '
+                  f'CPU-second of {equal.title} (the equal class) by the core\'s busy time ('
+                  + _turns(against) + f'), {statistics.median(own):.2f} times by own time ('
+                  + _turns(own) + ')']
+        crowd = [foreign(row) for key in ('sddf', equal.key) for row in saturated(rows, key)]
+        if statistics.median(crowd) > FOREIGN:
+            lines.append('others use this core now: own time is the better account')
     kept = survival(rows, 'sddf')
     if kept:
         middle = statistics.median(kept)
-        turns = ', '.join(f'{k:.2f}' for k in kept)
-        lines.append(f'sDDF at twice the saturating load: {middle:.2f} of its best (turns: {turns}), '
+        lines.append(f'sDDF at twice the saturating load: {middle:.2f} of its best ({_turns(kept)}), '
                      f'{"" if middle >= LIVELOCK else "NOT "}the {LIVELOCK} and more of a system '
                      'without receive livelock')
     return lines
