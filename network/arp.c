@@ -15,6 +15,7 @@
 #include "sddf/net.h"
 
 #include "buffers.h"
+#include "drain.h"
 #include "frame.h"
 #include "setup.h"
 #include "tally.h"
@@ -202,7 +203,7 @@ static bool rx_return(void)
         entry_take(&entry);
     }
     bool empty = sddf_queue_request_signal(&rx_active);
-    return !empty && !stuck;
+    return !empty && !stuck && drain_again(&rx_active);
 }
 
 /* The end of a pass: hands everything over, once, and counts. */

@@ -20,6 +20,7 @@
 #include "sddf/net.h"
 
 #include "buffers.h"
+#include "drain.h"
 #include "frame.h"
 #include "mac_table.h"
 #include "setup.h"
@@ -188,7 +189,7 @@ static bool rx_return(void)
         }
         left -= entries;
     }
-    return !sddf_queue_request_signal(&driver_active);
+    return !sddf_queue_request_signal(&driver_active) && drain_again(&driver_active);
 }
 
 /* ---- from the receivers to the driver ------------------------------------------------------ */
@@ -245,7 +246,8 @@ static bool rx_provide(void)
         if (receiver->lent == 0) {
             lenders &= ~(UINT64_C(1) << number);
         }
-        if (!sddf_queue_request_signal_at(&receiver->free, receiver->enough)) {
+        if (!sddf_queue_request_signal_at(&receiver->free, receiver->enough) &&
+            drain_again(&receiver->free)) {
             notifiers |= UINT64_C(1) << number;
             more = true;
         }

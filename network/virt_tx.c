@@ -23,6 +23,7 @@
 #include "sddf/net.h"
 
 #include "buffers.h"
+#include "drain.h"
 #include "frame.h"
 #include "mac_table.h"
 #include "setup.h"
@@ -171,7 +172,8 @@ static bool tx_return_request(void)
     for (uint64_t left = hungry; left != 0; left &= left - 1) {
         enough = setup_min(enough, clients[__builtin_ctzll(left)].buffer_count / 2);
     }
-    return !sddf_queue_request_signal_at(&driver_free, setup_max(enough, 1));
+    return !sddf_queue_request_signal_at(&driver_free, setup_max(enough, 1)) &&
+           drain_again(&driver_free);
 }
 
 /* ---- from the clients to the driver -------------------------------------------------------- */
@@ -324,7 +326,8 @@ static bool tx_provide(void)
     bool more = false;
     for (; drained != 0; drained &= drained - 1) {
         number = (uint32_t)__builtin_ctzll(drained);
-        if (!sddf_queue_request_signal(&clients[number].active)) {
+        if (!sddf_queue_request_signal(&clients[number].active) &&
+            drain_again(&clients[number].active)) {
             tx_policy_wake(&policy, number);
             more = true;
         }

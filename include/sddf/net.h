@@ -89,7 +89,8 @@ struct net_driver_config {
     struct sddf_region_config stats;
     /*
      * Data regions by IO address, with vaddr 0 where this driver has no mapping of them, as it
-     * should be. Only a driver whose "device" cannot reach memory by itself (TAP) has any.
+     * should be. Only a driver whose "device" cannot reach memory by itself (TAP) has any. The
+     * first is the Rx DMA region, the only one that the device may write to.
      */
     uint32_t data_count;
     uint32_t reserved;
@@ -112,7 +113,7 @@ enum net_receiver {
 
 struct net_virt_rx_config {
     struct sddf_config_header header;
-    struct net_pair_config driver; /* producer of free, consumer of active; IO addresses */
+    struct net_pair_config driver;  /* producer of free, consumer of active; IO addresses */
     struct sddf_region_config data; /* the Rx DMA region, readable */
     struct sddf_region_config stats;
     uint32_t buffer_count;
@@ -126,10 +127,10 @@ enum net_tx_policy {
 };
 
 struct net_virt_tx_client {
-    struct net_pair_config tx; /* producer of free, consumer of active; offsets */
+    struct net_pair_config tx;      /* producer of free, consumer of active; offsets */
     struct sddf_region_config data; /* its Tx data region, readable, with its IO address */
     uint32_t buffer_count;
-    uint8_t mac[6]; /* the only source MAC that it may send with; the ARP component: see below */
+    uint8_t mac[6];  /* the only source MAC that it may send with; the ARP component: see below */
     uint8_t any_mac; /* 1: may send with the MAC of any client of this network (ARP only) */
     uint8_t reserved;
 };
@@ -145,8 +146,8 @@ struct net_virt_tx_config {
 
 struct net_copy_config {
     struct sddf_config_header header;
-    struct net_pair_config rx;     /* to virt_rx: consumer of active, producer of free */
-    struct net_pair_config client; /* to the client: producer of active, consumer of free */
+    struct net_pair_config rx;      /* to virt_rx: consumer of active, producer of free */
+    struct net_pair_config client;  /* to the client: producer of active, consumer of free */
     struct sddf_region_config dma;  /* the Rx DMA region, readable */
     struct sddf_region_config data; /* the client's Rx data region, writable */
     struct sddf_region_config stats;
@@ -241,12 +242,13 @@ enum net_stat {
 
 /* Names for tools, in the order above. */
 #define NET_STAT_NAMES                                                                             \
-    {"rx_packets",      "rx_bytes",        "tx_packets",     "tx_bytes",                           \
-     "copied_bytes",    "wakeups",         "signals",        "kicks",                              \
-     "drop_full",       "drop_no_buffer",  "drop_unknown",   "drop_malformed",                     \
-     "drop_local",      "drop_stack",      "refused_address", "refused_length",                    \
-     "refused_owner",   "refused_mac",     "refused_flags",  "refused_claim",                      \
-     "arp_answers",     "device_errors",   "tx_copied_bytes"}
+    {                                                                                              \
+        "rx_packets", "rx_bytes", "tx_packets", "tx_bytes", "copied_bytes", "wakeups", "signals",  \
+            "kicks", "drop_full", "drop_no_buffer", "drop_unknown", "drop_malformed",              \
+            "drop_local", "drop_stack", "refused_address", "refused_length", "refused_owner",      \
+            "refused_mac", "refused_flags", "refused_claim", "arp_answers", "device_errors",       \
+            "tx_copied_bytes"                                                                      \
+    }
 
 #define NET_STATS_MAGIC 0x5354454eu /* "NETS" as bytes on a little-endian machine */
 
@@ -256,9 +258,9 @@ struct net_stats_row {
 
 struct net_stats {
     sddf_atomic_u32 magic;
-    sddf_atomic_u32 role;     /* enum sddf_role */
-    sddf_atomic_u32 rows;     /* neighbours' rows behind the first */
-    sddf_atomic_u32 columns;  /* NET_STAT_COUNT */
+    sddf_atomic_u32 role;    /* enum sddf_role */
+    sddf_atomic_u32 rows;    /* neighbours' rows behind the first */
+    sddf_atomic_u32 columns; /* NET_STAT_COUNT */
     struct net_stats_row row[1 + NET_CLIENTS_MAX];
 };
 

@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The Tx virtualiser, with the test as driver, two clients and the ARP component. */
+#include "network/virt_tx.c"
+
+#include "fake_microkit.h"
+#include "net_rig.h"
+
+enum { A, B, ARP, CLIENTS };
+enum { CH_DRIVER = 1, CH_A = 2, CH_B = 3, CH_ARP = 4 };
+enum { BUFFERS = 32, DRIVER_CAPACITY = 16 };
+
+static const uint64_t io[CLIENTS] = {0x50000000, 0x10000000, 0x10000000 + BUFFERS * 2048};
+static struct rig_peer driver;
+static struct rig_peer peer[CLIENTS];
+
+static int setup(void **state)
+{
+    (void)state;
+    fake_microkit_reset();
+    struct net_virt_tx_config *config = &sddf_net_config;
+    *config = (struct net_virt_tx_config){
+        .header = {SDDF_CONFIG_MAGIC, SDDF_CONFIG_VERSION, SDDF_ROLE_NET_VIRT_TX, sizeof(*config),
+                   0},
+        .driver = rig_pair(64, DRIVER_CAPACITY, CH_DRIVER),
+        .stats = rig_stats(),
+        .policy = NET_TX_ROUND_ROBIN,
+        .client_count = CLIENTS,
+    };
+    for (uint32_t i = 0; i < CLIENTS; i++) {
+        config->client[i].tx = rig_pair(BUFFERS, BUFFERS, (uint8_t)(CH_A + i));
+        config->client[i].data = rig_data(BUFFERS, io[i]);
+        config->client[i].buffer_count = BUFFERS;
+    }
+    memcpy(config->client[A].mac, rig_mac_a, 6);
+    memcpy(config->client[B].mac, rig_mac_b, 6);
+    config->client[ARP].any_mac = 1;
+    rig_attach(&driver, &config->driver.free, &config->driver.active);
+    for (uint32_t i = 0; i < CLIENTS; i++) {
+        rig_attach(&peer[i], &config->client[i].tx.active, &config->client[i].tx.free);
+    }
+    init();
+    return 0;
+}
+
+static uint64_t stat(uint32_t row, enum net_stat which)
+{
+    return rig_stat(&sddf_net_config.stats, row, which);
+}
+
+/* Every buffer is in exactly one place, by the component's own account. */
+static void assert_account(void)
+{
+    for (uint32_t c = 0; c < CLIENTS; c++) {
+        uint32_t ours = 0;
+        uint32_t at_driver = 0;
+        for (uint32_t i = 0; i < BUFFERS; i++) {
+            ours += clients[c].owner[i] == OWNER_SELF;
+            at_driver += clients[c].owner[i] == OWNER_DRIVER;
+        }
+        assert_int_equal(ours, clients[c].spare_count);
+        for (uint32_t i = 0; i < ours; i++) {
+            assert_int_equal(clients[c].owner[clients[c].spare[i]], OWNER_SELF);
+        }
+        assert_int_equal(at_driver, clients[c].in_flight);
+        assert_int_equal(hungry >> c & 1, at_driver > BUFFERS / 2);
+    }
+}
+
+static uint8_t *frame_at(uint32_t client, uint64_t offset)
+{
+    return (uint8_t *)(uintptr_t)sddf_net_config.client[client].data.vaddr + offset;
+}
+
+/* The client takes an empty buffer and sends a good frame in it, or one with these addresses. */
+static uint64_t send_as(uint32_t client, const uint8_t to[6], const uint8_t from[6])
+{
+    uint64_t offset = rig_take(&peer[client]).address;
+    rig_ethernet(frame_at(client, offset), to, from, FRAME_IPV4);
+    rig_send_at(&peer[client], offset, 100);
+    return offset;
+}
+
+static uint64_t send_good(uint32_t client)
+{
+    return send_as(client, rig_host, client == B ? rig_mac_b : rig_mac_a);
+}
+
+static void test_clients_get_their_buffers(void **state)
+{
+    (void)state;
+    for (uint32_t i = 0; i < CLIENTS; i++) {
+        assert_int_equal(rig_waiting(&peer[i]), BUFFERS);
+        assert_int_equal(fake_microkit_signals(CH_A + i), 1);
+    }
+    assert_int_equal(fake_microkit_signals(CH_DRIVER), 0);
+    assert_account();
+}
+
+static void test_there_and_back(void **state)
+{
+    (void)state;
+    uint64_t offset[CLIENTS];
+    for (uint32_t i = 0; i < CLIENTS; i++) {
+        offset[i] = send_good(i);
+        fake_microkit_wake(CH_A + i);
+        struct net_entry got = rig_take(&driver);
+        assert_int_equal(got.address, io[i] + offset[i]);
+        assert_int_equal(got.length, 100);
+        rig_send_at(&driver, got.address, 0);
+        rig_drain(&peer[i]);
+    }
+    assert_account();
+    fake_microkit_wake(CH_DRIVER);
+    for (uint32_t i = 0; i < CLIENTS; i++) {
+        assert_int_equal(rig_take(&peer[i]).address, offset[i]);
+        assert_int_equal(stat(1 + i, NET_STAT_TX_BYTES), 100);
+    }
+    assert_int_equal(stat(0, NET_STAT_TX_PACKETS), CLIENTS);
+    assert_account();
+}
+
+static void test_refusals_go_back(void **state)
+{
+    (void)state;
+    const struct {
+        struct net_entry entry;
+        enum net_stat cause;
+        bool back;
+    } cases[] = {
+        {{0, NET_FRAME_MIN - 1, 0, 0, 0}, NET_STAT_REFUSED_LENGTH, true},
+        {{0, NET_FRAME_MAX + 1, 0, 0, 0}, NET_STAT_REFUSED_LENGTH, true},
+        {{2000, 100, 0, 0, 0}, NET_STAT_REFUSED_ADDRESS, true},
+        {{BUFFERS * NET_BUFFER_SIZE, 100, 0, 0, 0}, NET_STAT_REFUSED_ADDRESS, false},
+        {{UINT64_MAX - 10, 100, 0, 0, 0}, NET_STAT_REFUSED_ADDRESS, false},
+        {{0, 100, NET_CSUM_VERIFIED, 0, 0}, NET_STAT_REFUSED_FLAGS, true},
+        {{0, 100, NET_CSUM_WANTED, 13, 6}, NET_STAT_REFUSED_FLAGS, true},
+        {{0, 100, NET_CSUM_WANTED, 34, 65}, NET_STAT_REFUSED_FLAGS, true},
+        {{0, 100, NET_CSUM_WANTED, 0xffff, 0xffff}, NET_STAT_REFUSED_FLAGS, true},
+    };
+    rig_ethernet(frame_at(A, 0), rig_host, rig_mac_a, FRAME_IPV4);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        rig_drain(&peer[A]);
+        uint64_t before = stat(1 + A, cases[i].cause);
+        rig_send(&peer[A], cases[i].entry);
+        fake_microkit_wake(CH_A);
+        assert_int_equal(stat(1 + A, cases[i].cause), before + 1);
+        assert_int_equal(rig_waiting(&peer[A]), cases[i].back);
+        assert_int_equal(rig_waiting(&driver), 0);
+        assert_account();
+    }
+    rig_drain(&peer[A]);
+    rig_send(&peer[A], (struct net_entry){0, 100, NET_CSUM_WANTED, 34, 64});
+    fake_microkit_wake(CH_A);
+    assert_int_equal(rig_take(&driver).csum_offset, 64); /* just within the frame */
+}
+
+static void test_macs(void **state)
+{
+    (void)state;
+    for (uint32_t i = 0; i < CLIENTS; i++) {
+        rig_drain(&peer[i]);
+    }
+    rig_ethernet(frame_at(A, 0), rig_host, rig_mac_b, FRAME_IPV4);
+    rig_send_at(&peer[A], 0, 100);
+    rig_ethernet(frame_at(A, 2048), rig_mac_b, rig_mac_a, FRAME_IPV4);
+    rig_send_at(&peer[A], 2048, 100);
+    rig_ethernet(frame_at(ARP, 0), rig_host, rig_mac_b, FRAME_ARP);
+    rig_send_at(&peer[ARP], 0, 42);
+    rig_ethernet(frame_at(ARP, 2048), rig_broadcast, rig_host, FRAME_ARP);
+    rig_send_at(&peer[ARP], 2048, 42);
+    fake_microkit_wake(CH_A);
+    fake_microkit_wake(CH_ARP);
+    assert_int_equal(stat(1 + A, NET_STAT_REFUSED_MAC), 1);
+    assert_int_equal(stat(1 + A, NET_STAT_DROP_LOCAL), 1);
+    assert_int_equal(stat(1 + ARP, NET_STAT_REFUSED_MAC), 1);
+    assert_int_equal(rig_waiting(&peer[A]), 2);
+    assert_int_equal(rig_waiting(&peer[ARP]), 1);
+    assert_int_equal(rig_waiting(&driver), 1);
+    assert_account();
+}
+
+static void test_sent_twice_is_refused(void **state)
+{
+    (void)state;
+    uint64_t offset = send_good(A);
+    rig_send_at(&peer[A], offset, 100);
+    fake_microkit_wake(CH_A);
+    assert_int_equal(rig_waiting(&driver), 1);
+    assert_int_equal(stat(1 + A, NET_STAT_REFUSED_OWNER), 1);
+    uint64_t address = rig_take(&driver).address;
+    rig_drain(&peer[A]);
+    rig_send_at(&driver, address, 0);
+    rig_send_at(&driver, address, 0);
+    rig_send_at(&driver, io[B], 0); /* never sent */
+    rig_send_at(&driver, io[B] - 1, 0);
+    rig_send_at(&driver, UINT64_MAX, 0);
+    fake_microkit_wake(CH_DRIVER);
+    assert_int_equal(rig_waiting(&peer[A]), 1);
+    assert_int_equal(stat(0, NET_STAT_REFUSED_OWNER), 1 + 2);
+    assert_int_equal(stat(0, NET_STAT_REFUSED_ADDRESS), 2);
+    assert_account();
+}
+
+static void test_turns_are_fair_and_back_pressure_keeps(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 30; i++) {
+        send_good(A);
+    }
+    for (int i = 0; i < 12; i++) {
+        send_good(B);
+    }
+    tx_policy_wake(&policy, B);
+    fake_microkit_wake(CH_A);
+    assert_int_equal(rig_waiting(&driver), DRIVER_CAPACITY);
+    uint32_t from_a = 0;
+    uint32_t total = 0;
+    while (rig_waiting(&driver) > 0) {
+        while (rig_waiting(&driver) > 0) {
+            uint64_t address = rig_take(&driver).address;
+            from_a += total < 2 * TX_POLICY_QUANTUM && address >= io[A];
+            total++;
+            rig_send_at(&driver, address, 0);
+        }
+        /* The driver asks by itself whether to signal; it must, or the rest would stay. */
+        assert_true(sddf_queue_needs_signal(&driver.out));
+        fake_microkit_wake(CH_DRIVER);
+        assert_account();
+    }
+    assert_int_equal(total, 42);
+    assert_int_equal(from_a, TX_POLICY_QUANTUM);
+    for (uint32_t i = 0; i < 2; i++) {
+        rig_drain(&peer[i]);
+        assert_int_equal(peer[i].in.head, BUFFERS + (i == A ? 30 : 12));
+    }
+}
+
+static void test_hungry_client_is_not_left_waiting(void **state)
+{
+    (void)state;
+    rig_drain(&peer[A]);
+    sddf_queue_request_signal(&peer[A].in);
+    for (uint32_t i = 0; i < BUFFERS; i++) {
+        rig_ethernet(frame_at(A, i * 2048), rig_host, rig_mac_a, FRAME_IPV4);
+        rig_send_at(&peer[A], i * 2048, 60);
+    }
+    fake_microkit_wake(CH_A);
+    uint32_t returned = 0;
+    while (rig_waiting(&driver) > 0) {
+        rig_send_at(&driver, rig_take(&driver).address, 0);
+        returned++;
+        if (sddf_queue_needs_signal(&driver.out)) {
+            fake_microkit_wake(CH_DRIVER);
+        }
+    }
+    assert_int_equal(returned, BUFFERS);
+    assert_true(clients[A].in_flight <= BUFFERS / 2);
+    assert_true(rig_waiting(&peer[A]) >= BUFFERS / 2);
+    assert_account();
+}
+
+static void test_client_that_looks_full_loses_nothing(void **state)
+{
+    (void)state;
+    uint64_t offset = send_good(A);
+    fake_microkit_wake(CH_A);
+    sddf_store_relaxed_u32(&peer[A].in.own->head, 0); /* as if it had not taken a buffer */
+    clients[A].free.head = 0;
+    rig_send_at(&driver, rig_take(&driver).address, 0);
+    fake_microkit_wake(CH_DRIVER);
+    assert_int_equal(clients[A].spare_count, 1);
+    assert_account();
+    sddf_store_relaxed_u32(&peer[A].in.own->head, 1);
+    fake_microkit_wake(CH_B);
+    assert_int_equal(clients[A].spare_count, 0);
+    assert_int_equal(clients[A].owner[offset / 2048], OWNER_CLIENT);
+    assert_account();
+}
+
+static void test_storm(void **state)
+{
+    (void)state;
+    uint64_t random = 0x7654321;
+    for (int round = 0; round < 4000; round++) {
+        uint32_t c = (uint32_t)(rig_random(&random) % CLIENTS);
+        uint64_t offset = rig_random(&random) % BUFFERS * NET_BUFFER_SIZE;
+        rig_ethernet(frame_at(c, offset), rig_host, c == B ? rig_mac_b : rig_mac_a, FRAME_IPV4);
+        for (int i = 0; i < 8; i++) {
+            rig_garble_entry(&driver, &random, io[c], BUFFERS);
+            rig_garble_entry(&peer[c], &random, 0, BUFFERS);
+        }
+        rig_garble(&driver, &random);
+        rig_garble(&peer[c], &random);
+        fake_microkit_wake((microkit_channel)(rig_random(&random) % MICROKIT_MAX_CHANNELS));
+        assert_account();
+    }
+    assert_true(stat(0, NET_STAT_REFUSED_OWNER) > 0 && stat(0, NET_STAT_REFUSED_FLAGS) > 0);
+    assert_true(stat(0, NET_STAT_TX_PACKETS) > 0);
+    assert_int_equal(fake_microkit_deferred_lost(), 0);
+}
+
+static void test_overlapping_io_addresses_stop(void **state)
+{
+    (void)state;
+    sddf_net_config.client[ARP].data.io_address -= 2048;
+    fake_microkit_reset();
+    init();
+    assert_non_null(strstr(fake_microkit_output(), "an IO address in the configuration"));
+    send_good(A);
+    fake_microkit_wake(CH_A);
+    assert_int_equal(rig_waiting(&driver), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(test_clients_get_their_buffers, setup),
+        cmocka_unit_test_setup(test_there_and_back, setup),
+        cmocka_unit_test_setup(test_refusals_go_back, setup),
+        cmocka_unit_test_setup(test_macs, setup),
+        cmocka_unit_test_setup(test_sent_twice_is_refused, setup),
+        cmocka_unit_test_setup(test_turns_are_fair_and_back_pressure_keeps, setup),
+        cmocka_unit_test_setup(test_hungry_client_is_not_left_waiting, setup),
+        cmocka_unit_test_setup(test_client_that_looks_full_loses_nothing, setup),
+        cmocka_unit_test_setup(test_storm, setup),
+        cmocka_unit_test_setup(test_overlapping_io_addresses_stop, setup),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
