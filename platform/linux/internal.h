@@ -59,6 +59,8 @@ struct linux_pd {
 
     char line[512]; /* debug output up to the next newline */
     size_t line_used;
+    char taken[4096]; /* from the pipe, and not yet looked at */
+    size_t taken_at, taken_size;
     uint64_t output_allowance; /* bytes that may still be read in this period */
 };
 
@@ -154,9 +156,11 @@ enum linux_access { LINUX_ACCESS_UNKNOWN, LINUX_ACCESS_READ, LINUX_ACCESS_WRITE 
 enum linux_access linux_decode_access(const unsigned char *code, size_t size, bool near_stack);
 
 /* output.c */
+bool linux_output_ready(void); /* may a line be printed without waiting? */
 void linux_output_refill(struct linux_pd *pd);
-void linux_output_take(struct linux_pd *pd);  /* what is there now, within the allowance */
-void linux_output_close(struct linux_pd *pd); /* the rest of it */
+void linux_output_take(struct linux_pd *pd);        /* prints what is there, within the allowance */
+bool linux_output_waits(const struct linux_pd *pd); /* something taken is not printed yet */
+void linux_output_close(struct linux_pd *pd);       /* the PD is at rest: the rest of it */
 
 /* state.c */
 bool linux_state_write(const struct linux_loader *loader);

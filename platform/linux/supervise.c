@@ -38,6 +38,7 @@ bool linux_supervise_begin(struct linux_loader *loader)
     sigaddset(&signals, SIGINT);
     sigaddset(&signals, SIGTERM);
     sigaddset(&signals, SIGHUP);
+    sigaddset(&signals, SIGPIPE); /* nobody reads the output any more */
     sigprocmask(SIG_BLOCK, &signals, &loader->old_signals);
     loader->signals = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
     if (loader->signals >= 0)
@@ -234,25 +235,24 @@ bool linux_supervise_go(struct linux_loader *loader)
     return true;
 }
 
-/* Output is taken in periods; a PD that used up its allowance waits for the next one. */
-static size_t poll_set(struct linux_loader *loader, struct pollfd *polled, bool output)
+/*
+ * Output is taken in periods; a PD that used up its allowance waits for the next one, and all wait
+ * while standard output is not ready.
+ */
+static size_t poll_set(struct linux_loader *loader, struct pollfd *polled)
 {
     size_t count = loader->system->pd_count;
+    bool ready = linux_output_ready();
     polled[0] = (struct pollfd){.fd = loader->signals, .events = POLLIN};
     for (size_t i = 0; i < count; i++) {
         struct linux_pd *pd = &loader->pds[i];
-        bool take = output && pd->state != LINUX_PD_DEAD && pd->output_allowance > 0;
+        bool take = ready && pd->state != LINUX_PD_DEAD && pd->output_allowance > 0;
+        if (take && linux_output_waits(pd))
+            linux_output_take(pd);
         polled[1 + i] = (struct pollfd){.fd = take ? pd->debug[0] : -1, .events = POLLIN};
     }
-    /* Whoever reads the output may be slow; the loader does not wait for it. */
-    polled[1 + count] = (struct pollfd){.fd = output ? -1 : STDOUT_FILENO, .events = POLLOUT};
+    polled[1 + count] = (struct pollfd){.fd = ready ? -1 : STDOUT_FILENO, .events = POLLOUT};
     return count + 2;
-}
-
-static bool stdout_ready(void)
-{
-    struct pollfd polled = {.fd = STDOUT_FILENO, .events = POLLOUT};
-    return poll(&polled, 1, 0) != 0;
 }
 
 static int timeout_until(uint64_t until, bool short_of_allowance)
@@ -288,7 +288,7 @@ bool linux_supervise(struct linux_loader *loader)
         bool spent = false;
         for (size_t i = 0; i < count; i++)
             spent |= loader->pds[i].output_allowance == 0;
-        size_t size = poll_set(loader, polled, stdout_ready());
+        size_t size = poll_set(loader, polled);
         poll(polled, size, timeout_until(until, spent));
         for (size_t i = 0; i < count; i++)
             if (polled[1 + i].revents & POLLIN)
