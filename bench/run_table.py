@@ -81,14 +81,15 @@ def _row(row, names):
 def _per_pd(row):
     packets = max(row['total']['returned'], 1)
     lines = [f'  each part while saturated (turn {row["turn"]}, {row["phase"]}):',
-             f'    {"":<24}{"CPU":>7}{"us/packet":>11}{"bytes copied/packet":>21}'
-             f'{"packets/wake-up":>17}']
+             f'    {"":<24}{"CPU":>7}{"us/packet":>11}{"bytes copied/packet: rx":>25}'
+             f'{"tx":>8}{"packets/wake-up":>17}']
     for name, share in sorted(row['own'].items()):
         counts = row['statistics'].get(name) or row['statistics'].get(f'ethernet0_{name}')
         tail = ''
         if counts:
             passed = max(counts['rx_packets'], counts['tx_packets'], 1)
-            tail = (f'{counts["copied_bytes"] / passed:>21.1f}'
+            tail = (f'{counts["copied_bytes"] / passed:>25.1f}'
+                    f'{counts.get("tx_copied_bytes", 0) / passed:>8.1f}'
                     f'{passed / max(counts["wakeups"], 1):>17.1f}')
         lines.append(f'    {name:<24}{share:>7.1%}'
                      f'{share * row["load"]["seconds"] * 1e6 / packets:>11.2f}{tail}')
