@@ -32,6 +32,7 @@ def main():
     sock.connect((ip, port))
     many = max(1, min(64, 65000 // size))
     data = (struct.pack("!Q", 1 << 63) + os.urandom(size))[:size] * many
+    print("ready", flush=True)
     sent, end = 0, time.monotonic() + seconds
     while running and time.monotonic() < end:
         with contextlib.suppress(ConnectionError, BlockingIOError):

@@ -6,6 +6,7 @@
 
 import contextlib
 import ctypes
+import functools
 import json
 import mmap
 import os
@@ -103,7 +104,7 @@ class Peer:
 
     peer_ip = bench_lab.GENERATOR_ADDRESS
 
-    @property
+    @functools.cached_property
     def peer_mac(self):
         return self.links(self.generator)[self.generator_interface]["address"]
 
@@ -147,9 +148,11 @@ class Peer:
     def flood(self, ip, port=DISCARD_PORT, size=1472, seconds=60):
         """Starts a process that sends as fast as it can; kill() and wait() end it."""
         script = Path(__file__).with_name("flood.py")
-        return self.generator.start(
+        flood = self.generator.start(
             [sys.executable, *map(str, (script, ip, port, size, seconds))],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+        assert flood.stdout.readline() == "ready\n"  # From here on it takes SIGTERM.
+        return flood
 
     def end_flood(self, flood):
         """Ends a flood and returns how many datagrams it has sent."""

@@ -114,7 +114,9 @@ class Mapping:
 
 
 def mappings(pid):
-    return [Mapping(line) for line in Path(f"/proc/{pid}/maps").read_text().splitlines()]
+    """All mappings but the page that the kernel shows in every process and that is in none."""
+    lines = Path(f"/proc/{pid}/maps").read_text().splitlines()
+    return [Mapping(line) for line in lines if not line.endswith("[vsyscall]")]
 
 
 def descriptors(pid):

@@ -14,9 +14,9 @@ from services import ANY_MAC, arp_request, datagram, is_answer, is_arp, is_refus
 # ---- addresses that are nobody's ------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("mac", ["52:54:00:00:00:77", "02:00:00:00:00:01", ANY_MAC,
+@pytest.mark.parametrize("mac", ["52:54:00:00:00:77", "02:00:00:00:00:7f", ANY_MAC,
                                  "01:00:5e:00:00:01", "33:33:00:00:00:01", "01:80:c2:00:00:0e",
-                                 "53:54:00:00:00:01", BROADCAST])
+                                 "03:00:00:00:00:01", BROADCAST])
 def test_unicast_ip_to_foreign_mac(echo, lab, wire, mac):
     """A datagram for a client's IP address under a MAC address that is not its own is not its own:
     unknown, multicast, or everybody's."""
