@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "fake_microkit.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,14 +9,14 @@
 
 char microkit_name[MICROKIT_PD_NAME_LENGTH] = "test_pd";
 
-static unsigned signals[MICROKIT_MAX_CHANNELS];
-static microkit_channel deferred = NO_CHANNEL;
+static _Atomic unsigned signals[MICROKIT_MAX_CHANNELS];
+static _Thread_local microkit_channel deferred = NO_CHANNEL;
 static unsigned deferred_lost;
 static char output[4096];
 static size_t output_length;
 static seL4_Word registers[64];
 
-/* A test that runs components as threads sets notified() per thread and has no use for it here. */
+/* Tests that run several components give their entry points names of their own. */
 __attribute__((weak)) void notified(microkit_channel ch)
 {
     (void)ch;
@@ -23,7 +24,9 @@ __attribute__((weak)) void notified(microkit_channel ch)
 
 void fake_microkit_reset(void)
 {
-    memset(signals, 0, sizeof(signals));
+    for (unsigned ch = 0; ch < MICROKIT_MAX_CHANNELS; ch++) {
+        signals[ch] = 0;
+    }
     memset(registers, 0, sizeof(registers));
     deferred = NO_CHANNEL;
     deferred_lost = 0;
@@ -33,9 +36,7 @@ void fake_microkit_reset(void)
 
 unsigned fake_microkit_signals(microkit_channel ch)
 {
-    unsigned count = signals[ch];
-    signals[ch] = 0;
-    return count;
+    return atomic_exchange(&signals[ch], 0);
 }
 
 unsigned fake_microkit_deferred_lost(void)
