@@ -93,7 +93,8 @@ class Namespace:
                 os.sched_setaffinity(0, {cpu})
             if fifo is not None:
                 os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(fifo))
-        child = subprocess.Popen(command, preexec_fn=prepare, start_new_session=own_group, **options)
+        child = subprocess.Popen(command, preexec_fn=prepare, start_new_session=own_group,
+                                 **options)
         self.children.append(child)
         return child
 

@@ -44,7 +44,9 @@ def options():
                         help='also a bare AF_XDP loop without isolation: the ceiling')
     parser.add_argument('--references', action='store_true', help='measure all but sDDF')
     parser.add_argument('--tap', action='store_true', help='through a TAP interface, even as root')
-    parser.add_argument('--build', metavar='DIR', default=os.environ.get('SDDF_BUILD') or os.path.join(run_systems.ROOT, 'build'),
+    parser.add_argument('--build', metavar='DIR',
+                        default=os.environ.get('SDDF_BUILD') or
+                        os.path.join(run_systems.ROOT, 'build'),
                         help='the build folder (default: SDDF_BUILD, or build)')
     option = parser.parse_args()
     option.build = os.path.abspath(option.build)
@@ -62,8 +64,8 @@ def become_root_of_our_own():
     environment = dict(os.environ, SDDF_RUN_INSIDE='1')
     unshare = ['unshare', '--user', '--map-root-user']
     if subprocess.run([*unshare, 'true'], capture_output=True, check=False).returncode != 0:
-        raise Failure('this machine gives unprivileged users no user namespaces: run it as root, or '
-                      'allow them (sysctl kernel.unprivileged_userns_clone=1)')
+        raise Failure('this machine gives unprivileged users no user namespaces: run it as '
+                      'root, or allow them (sysctl kernel.unprivileged_userns_clone=1)')
     os.execvpe(unshare[0], [*unshare, sys.executable, *sys.argv], environment)
 
 
@@ -202,15 +204,16 @@ class Run:
         lines = [f'UDP echo {side}, {run_measure.PAYLOAD}-byte payloads, every reply\'s content '
                  f'compared (under overload every {SAMPLED}th); {kernel.sysname} {kernel.release}, '
                  f'{os.cpu_count()} cores',
-                 f'generator on CPU {self.generator_cpu}, system on CPU {self.system_cpu}; times in '
-                 'microseconds, Mb/s of whole frames, CPU of the system\'s core in all']
+                 f'generator on CPU {self.generator_cpu}, system on CPU {self.system_cpu}; '
+                 'times in microseconds, Mb/s of whole frames, CPU of the system\'s core in all']
         if self.generator_cpu == self.system_cpu:
             lines.append('There is only one core: generator and system share it; read no figure '
                          'as what the system can do.')
         return lines
 
     def report(self):
-        print('\n'.join(run_table.table(self.rows, self.systems, list(self.clients), self.setup_lines())))
+        print('\n'.join(run_table.table(self.rows, self.systems, list(self.clients),
+                                        self.setup_lines())))
         if self.option.json:
             with open(self.option.json, 'w', encoding='utf-8') as file:
                 json.dump({'rows': self.rows, 'systems': [

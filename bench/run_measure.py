@@ -73,7 +73,8 @@ class Bench:
         own = system.times()
         for number, thread in enumerate(self.lab.threads.get(self.lab.system_interface, ())):
             own[f'(kernel: NAPI thread {number})'] = laboratory.process_time(thread)
-        return {'counted': self.counted(), 'core': laboratory.core_times(self.system_cpu), 'own': own,
+        return {'counted': self.counted(), 'own': own,
+                'core': laboratory.core_times(self.system_cpu),
                 'statistics': system.statistics(),
                 'device': self.lab.generator.counters(self.lab.generator_interface)}
 
@@ -86,7 +87,8 @@ class Bench:
             [self.load, '--json', '-', '--control', str(its.fileno()), '--quiet', '--patience',
              '10', '--timeout', '0.5', '--seconds', f'{seconds:.3f}', *options,
              *(f'{address}:{PORT}' for address in self.addresses)],
-            cpu=self.generator_cpu, stdout=subprocess.PIPE, stderr=subprocess.PIPE, pass_fds=[its.fileno()])
+            cpu=self.generator_cpu, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            pass_fds=[its.fileno()])
         its.close()
         try:
             self._await(mine, child, 15, name)

@@ -49,8 +49,8 @@ def _counts(name, part, tail):
     rtt = part.get('round_trip')
     times = ''.join(f'{rtt[k]:>8.0f}' for k in ('mean', 'p50', 'p99', 'max')) if rtt else ' ' * 32
     return (f'{name:<24}{part["sent"]:>9}{part["returned"]:>9}{part["lost"]:>8}{part["late"]:>5}'
-            f'{part["wrong"] + part["unknown"]:>6}{part["doubled"]:>4}{part["packets_per_second"]:>10.0f}'
-            f'{part["megabits_per_second"]:>7.0f}  {times}   {tail}')
+            f'{part["wrong"] + part["unknown"]:>6}{part["doubled"]:>4}'
+            f'{part["packets_per_second"]:>10.0f}{part["megabits_per_second"]:>7.0f}  {times}   {tail}')
 
 
 def foreign(row):
@@ -65,7 +65,8 @@ def _row(row, names):
     load = row['load']
     marks = ''.join([' generator fell behind' * load['fell_behind'],
                      f' ({row["stolen"]:.0%} stolen)' * (row['stolen'] > 0.05),
-                     f' ({foreign(row):.0%} of the core went elsewhere)' * (foreign(row) > FOREIGN)])
+                     f' ({foreign(row):.0%} of the core went elsewhere)'
+                     * (foreign(row) > FOREIGN)])
     asked = f'{load["rate_asked"] * len(load["targets"]):,.0f}/s' if load['mode'] == 'open' else \
         f'window {load["window"]}'
     lines.append(f'  turn {row["turn"]}, {row["phase"]} ({asked}){marks}')
@@ -93,8 +94,8 @@ def _per_pd(row):
                     f'{passed / max(counts["wakeups"], 1):>17.1f}')
         lines.append(f'    {name:<24}{share:>7.1%}'
                      f'{share * row["load"]["seconds"] * 1e6 / packets:>11.2f}{tail}')
-    lines.append(f'    {"the core besides":<24}{foreign(row):>7.1%}   (interrupts, and whatever else '
-                 f'this machine does; a frame has {FRAME} bytes)')
+    lines.append(f'    {"the core besides":<24}{foreign(row):>7.1%}   (interrupts, and whatever '
+                 f'else this machine does; a frame has {FRAME} bytes)')
     return lines
 
 
@@ -163,8 +164,8 @@ def summary(rows, systems):
     kept = survival(rows, 'sddf')
     if kept:
         middle = statistics.median(kept)
-        lines.append(f'sDDF at twice the saturating load: {middle:.2f} of its best ({_turns(kept)}), '
-                     f'{"" if middle >= LIVELOCK else "NOT "}the {LIVELOCK} and more of a system '
+        lines.append(f'sDDF at twice the saturating load: {middle:.2f} of its best '
+                     f'({_turns(kept)}), {"" if middle >= LIVELOCK else "NOT "}the {LIVELOCK} and more of a system '
                      'without receive livelock')
     return lines
 
