@@ -17,6 +17,12 @@
 
 _Static_assert(sizeof(struct sock_filter) == 8, "plan.c counts on it");
 
+/* Argument `index` of the call is `value`. */
+static struct scmp_arg_cmp is(unsigned index, uint64_t value)
+{
+    return (struct scmp_arg_cmp){index, SCMP_CMP_EQ, value, 0};
+}
+
 static int allow(scmp_filter_ctx filter, int number, unsigned count,
                  const struct scmp_arg_cmp *arguments)
 {
@@ -27,8 +33,8 @@ static int allow_doorbells(scmp_filter_ctx filter, const struct linux_pd *pd)
 {
     const struct mk_boot *boot = &pd->page;
     uint64_t one = MK_BOOT_AT + offsetof(struct mk_boot, one);
-    int error = allow(filter, SCMP_SYS(read), 1,
-                      (struct scmp_arg_cmp[]){SCMP_A0(SCMP_CMP_EQ, (uint64_t)boot->doorbell)});
+    int error =
+        allow(filter, SCMP_SYS(read), 1, (struct scmp_arg_cmp[]){is(0, (uint64_t)boot->doorbell)});
     uint64_t allowed = 0; /* bit: descriptor; several channels may lead to one peer */
     for (unsigned ch = 0; ch < MK_CHANNELS && error == 0; ch++) {
         int doorbell = boot->channel[ch].doorbell;
@@ -36,9 +42,8 @@ static int allow_doorbells(scmp_filter_ctx filter, const struct linux_pd *pd)
             continue;
         allowed |= UINT64_C(1) << doorbell;
         error = allow(filter, SCMP_SYS(write), 3,
-                      (struct scmp_arg_cmp[]){SCMP_A0(SCMP_CMP_EQ, (uint64_t)doorbell),
-                                              SCMP_A1(SCMP_CMP_EQ, one),
-                                              SCMP_A2(SCMP_CMP_EQ, sizeof boot->one)});
+                      (struct scmp_arg_cmp[]){is(0, (uint64_t)doorbell), is(1, one),
+                                              is(2, sizeof boot->one)});
     }
     return error;
 }
@@ -50,10 +55,10 @@ static int allow_device(scmp_filter_ctx filter, const struct linux_device *devic
         const struct linux_call *call = &device->call[i];
         struct scmp_arg_cmp arguments[6];
         unsigned count = 0;
-        arguments[count++] = SCMP_A0(SCMP_CMP_EQ, (uint64_t)descriptor);
+        arguments[count++] = is(0, (uint64_t)descriptor);
         for (unsigned a = 1; a < 6; a++)
             if (call->checked & 1u << a)
-                arguments[count++] = SCMP_CMP(a, SCMP_CMP_EQ, call->value[a]);
+                arguments[count++] = is(a, call->value[a]);
         error = allow(filter, call->number, count, arguments);
     }
     return error;
@@ -69,18 +74,18 @@ static int allow_devices(scmp_filter_ctx filter, struct linux_loader *loader,
                 error = allow_device(filter, &loader->devices[i], kept + 1);
     /* To wait for interrupts. Without a signal mask; what it polls are its own descriptors. */
     if (error == 0 && pd->system->irq_count > 0)
-        error = allow(filter, SCMP_SYS(ppoll), 1, (struct scmp_arg_cmp[]){SCMP_A3(SCMP_CMP_EQ, 0)});
+        error = allow(filter, SCMP_SYS(ppoll), 1, (struct scmp_arg_cmp[]){is(3, 0)});
     return error;
 }
 
 static int allow_rest(scmp_filter_ctx filter, const struct linux_loader *loader,
                       const struct linux_pd *pd)
 {
-    int error = allow(filter, SCMP_SYS(write), 1,
-                      (struct scmp_arg_cmp[]){SCMP_A0(SCMP_CMP_EQ, (uint64_t)pd->page.debug)});
+    int error =
+        allow(filter, SCMP_SYS(write), 1, (struct scmp_arg_cmp[]){is(0, (uint64_t)pd->page.debug)});
     if (error == 0 && loader->system_page->clock.mult == 0)
         error = allow(filter, SCMP_SYS(clock_gettime), 1,
-                      (struct scmp_arg_cmp[]){SCMP_A0(SCMP_CMP_EQ, CLOCK_MONOTONIC)});
+                      (struct scmp_arg_cmp[]){is(0, CLOCK_MONOTONIC)});
     return error;
 }
 
