@@ -262,7 +262,7 @@ static uint64_t tx_buffer(unsigned i)
 static unsigned take_tx(void)
 {
     bool seen[BUFFERS] = {false};
-    struct net_entry entry;
+    struct net_entry entry = {0};
     unsigned n = 0;
     while (net_queue_dequeue(&tx_free, &entry)) {
         unsigned i = (unsigned)((entry.address - RX_BYTES) / NET_BUFFER_SIZE);
@@ -312,7 +312,7 @@ static void frames_come_in(void **state)
     notified(IRQ);
     assert_int_equal(notified_rx, 1);
     assert_int_equal(acks, 2); /* init's and this one's */
-    struct net_entry entry;
+    struct net_entry entry = {0};
     for (unsigned i = 0; i < BUFFERS; i++) {
         assert_true(net_queue_dequeue(&rx_active, &entry));
         assert_true(entry.address == rx_buffer(i) + 256 && entry.length == 60 + i);
@@ -456,7 +456,7 @@ static void no_room_masks_the_interrupt(void **state)
     acks = 0;
     notified(IRQ);
     assert_true(acks == 0 && after != 0);
-    struct net_entry entry;
+    struct net_entry entry = {0};
     unsigned n = 0;
     while (net_queue_dequeue(&rx_active, &entry)) {
         n++;
@@ -485,7 +485,7 @@ static void a_lying_device_harms_nobody(void **state)
     rx->words[(rx->producer - 1) % ENTRIES * 2] = UMEM;
     completion->words[completion->producer++ % ENTRIES] = UINT64_MAX;
     notified(IRQ);
-    struct net_entry entry;
+    struct net_entry entry = {0};
     assert_true(net_queue_dequeue(&rx_active, &entry) && entry.length == 60);
     assert_true(net_queue_dequeue(&rx_active, &entry) && entry.length == 0);
     assert_int_equal(entry.address, rx_buffer(1) + 256);
@@ -535,7 +535,7 @@ static void a_long_history_loses_nothing(void **state)
     init();
     for (unsigned step = 0; step < 200000 || tx_count + rx_count < 2 * BUFFERS; step++) {
         bool finish = step >= 200000;
-        struct net_entry entry;
+        struct net_entry entry = {0};
         assert_true(step < 201000);
         seed ^= seed << 13;
         seed ^= seed >> 7;

@@ -172,9 +172,8 @@ static bool rx_provide(void)
     uint32_t space = ring_space(&fill_ring, ready);
     uint32_t n = ready < space ? ready : space;
     uint32_t refused = 0;
-    for (uint32_t i = 0; i < n; i++) {
-        struct net_entry entry;
-        net_queue_dequeue(&rx_free, &entry);
+    struct net_entry entry;
+    for (uint32_t i = 0; i < n && net_queue_dequeue(&rx_free, &entry); i++) {
         if (entry.address - rx_base >= rx_size) {
             refused++; /* no buffer to receive in: there is nothing to give back */
             continue;
@@ -309,9 +308,8 @@ static bool tx_provide(void)
     uint32_t n = ready < space ? ready : space;
     uint32_t put = 0;
     uint64_t bytes = 0;
-    for (uint32_t i = 0; i < n; i++) {
-        struct net_entry entry;
-        net_queue_dequeue(&tx_active, &entry);
+    struct net_entry entry;
+    for (uint32_t i = 0; i < n && net_queue_dequeue(&tx_active, &entry); i++) {
         if (tx_refused(&entry)) {
             continue;
         }
