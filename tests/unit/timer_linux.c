@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The timerfd driver against a clock and a timer that the test moves. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <sys/syscall.h>
+#include <time.h>
+
+#include <microkit.h>
+#include <microkit_linux.h>
+
+#include "sddf/clock.h"
+#include "sddf/timer.h"
+
+enum { IRQ = 5, ALICE = 1, BOB = 40, STRANGER = 9 };
+
+extern struct timer_driver_config sddf_timer_config;
+
+char microkit_name[MICROKIT_PD_NAME_LENGTH] = "timer0_driver";
+
+static uint64_t now;
+static uint64_t armed; /* the timer's time, 0: off */
+static unsigned settings, acks, complaints;
+static unsigned signals[MICROKIT_MAX_CHANNELS];
+static seL4_Word registers[4];
+
+uint64_t sddf_clock_now(void)
+{
+    return now;
+}
+
+void microkit_notify(microkit_channel ch)
+{
+    assert_true(ch < MICROKIT_MAX_CHANNELS);
+    signals[ch]++;
+}
+
+void microkit_irq_ack(microkit_channel ch)
+{
+    assert_int_equal(ch, IRQ);
+    acks++;
+}
+
+void microkit_dbg_puts(const char *s)
+{
+    complaints += strstr(s, "does not match") != NULL;
+}
+
+seL4_Word microkit_mr_get(seL4_Uint8 mr)
+{
+    return registers[mr];
+}
+
+int microkit_linux_irq_fd(microkit_channel ch)
+{
+    return ch == IRQ ? 3 : -1;
+}
+
+long microkit_linux_syscall(long number, long a, long b, long c, long d, long e, long f)
+{
+    assert_true(number == SYS_timerfd_settime && a == 3 && b == 0 && d == 0 && e == 0 && f == 0);
+    struct itimerspec timer;
+    memcpy(&timer, (const void *)c, sizeof(timer));
+    assert_true(timer.it_interval.tv_sec == 0 && timer.it_interval.tv_nsec == 0);
+    assert_true(timer.it_value.tv_nsec >= 0 && timer.it_value.tv_nsec < 1000000000);
+    uint64_t ahead = (uint64_t)timer.it_value.tv_sec * SDDF_NS_PER_S;
+    ahead += (uint64_t)timer.it_value.tv_nsec;
+    armed = ahead == 0 ? 0 : now + ahead;
+    settings++;
+    return 0;
+}
+
+static unsigned taken(microkit_channel ch)
+{
+    unsigned n = signals[ch];
+    signals[ch] = 0;
+    return n;
+}
+
+static seL4_Word call(microkit_channel ch, seL4_Word label, seL4_Uint16 words, seL4_Word id,
+                      seL4_Word deadline, seL4_Word period)
+{
+    registers[0] = id;
+    registers[1] = deadline;
+    registers[2] = period;
+    microkit_msginfo answer = protected(ch, microkit_msginfo_new(label, words));
+    assert_int_equal(microkit_msginfo_get_count(answer), 0);
+    return microkit_msginfo_get_label(answer);
+}
+
+static void configure(void)
+{
+    memset(&sddf_timer_config, 0, sizeof(sddf_timer_config));
+    sddf_timer_config.header = (struct sddf_config_header){.magic = SDDF_CONFIG_MAGIC,
+                                                           .version = SDDF_CONFIG_VERSION,
+                                                           .role = SDDF_ROLE_TIMER_DRIVER,
+                                                           .size = sizeof(sddf_timer_config)};
+    sddf_timer_config.device.irq_count = 1;
+    sddf_timer_config.device.irq[0] = IRQ;
+    sddf_timer_config.client_count = 2;
+    sddf_timer_config.client[0] = ALICE;
+    sddf_timer_config.client[1] = BOB;
+    memset(signals, 0, sizeof(signals));
+    now = 1000000;
+    armed = settings = acks = complaints = 0;
+}
+
+static int start(void **state)
+{
+    (void)state;
+    configure();
+    init();
+    settings = 0;
+    return 0;
+}
+
+static void wrong_configuration_stays_stopped(void **state)
+{
+    (void)state;
+    configure();
+    sddf_timer_config.header.role = SDDF_ROLE_TIMER_CLIENT;
+    init();
+    assert_int_equal(complaints, 1);
+    assert_int_equal(call(ALICE, TIMER_CALL_SET, 3, 0, 0, 0), TIMER_BAD_CALL);
+    notified(IRQ);
+    assert_true(acks == 0 && settings == 0 && taken(ALICE) == 0);
+}
+
+static void calls_are_checked(void **state)
+{
+    (void)state;
+    assert_int_equal(call(STRANGER, TIMER_CALL_SET, 3, 0, 0, 0), TIMER_BAD_CALL);
+    assert_int_equal(call(1000, TIMER_CALL_SET, 3, 0, 0, 0), TIMER_BAD_CALL);
+    assert_int_equal(call(ALICE, 77, 3, 0, 0, 0), TIMER_BAD_CALL);
+    assert_int_equal(call(ALICE, TIMER_CALL_SET, 2, 0, 0, 0), TIMER_BAD_CALL);
+    assert_int_equal(call(ALICE, TIMER_CALL_CANCEL, 0, 0, 0, 0), TIMER_BAD_CALL);
+    assert_int_equal(call(ALICE, TIMER_CALL_SET, 3, TIMER_IDS, 0, 0), TIMER_BAD_ID);
+    assert_int_equal(call(ALICE, TIMER_CALL_SET, 3, UINT64_MAX, 0, 0), TIMER_BAD_ID);
+    assert_int_equal(call(ALICE, TIMER_CALL_CANCEL, 1, TIMER_IDS, 0, 0), TIMER_BAD_ID);
+    assert_int_equal(call(ALICE, TIMER_CALL_SET, 3, 0, 0, TIMER_PERIOD_MIN - 1), TIMER_BAD_PERIOD);
+    assert_int_equal(call(ALICE, TIMER_CALL_CANCEL, 1, 0, 0, 0), TIMER_OK);
+    assert_true(settings == 0 && taken(ALICE) == 0);
+}
+
+static void fires_at_its_time_and_not_before(void **state)
+{
+    (void)state;
+    assert_int_equal(call(ALICE, TIMER_CALL_SET, 3, 2, now + 5000000000, 0), TIMER_OK);
+    uint64_t deadline = now + 5000000000;
+    assert_true(armed == deadline);
+    now = deadline - 7; /* the kernel's clock was ahead of ours */
+    notified(IRQ);
+    assert_true(taken(ALICE) == 0 && armed == deadline);
+    now = deadline;
+    notified(IRQ);
+    assert_true(taken(ALICE) == 1 && taken(BOB) == 0 && armed == 0);
+    assert_int_equal(acks, 3);
+}
+
+static void the_earliest_counts(void **state)
+{
+    (void)state;
+    call(ALICE, TIMER_CALL_SET, 3, 0, now + 1000, 0);
+    call(BOB, TIMER_CALL_SET, 3, 0, now + 2000, 0);
+    call(BOB, TIMER_CALL_SET, 3, 1, now + 500, 0);
+    assert_true(armed == now + 500 && settings == 2);
+    call(BOB, TIMER_CALL_CANCEL, 1, 1, 0, 0); /* goes off for nothing, once */
+    assert_int_equal(settings, 2);
+    now += 500;
+    notified(IRQ);
+    assert_true(taken(ALICE) + taken(BOB) == 0 && armed == now + 500);
+    now += 5000;
+    notified(IRQ);
+    assert_true(taken(ALICE) == 1 && taken(BOB) == 1 && armed == 0);
+}
+
+static void the_past_is_due_at_once(void **state)
+{
+    (void)state;
+    assert_int_equal(call(BOB, TIMER_CALL_SET, 3, 0, 3, 0), TIMER_OK);
+    assert_int_equal(taken(BOB), 1);
+    assert_true(armed == 0);
+    assert_int_equal(call(BOB, TIMER_CALL_SET, 3, 0, UINT64_MAX, 0), TIMER_OK); /* never */
+    assert_true(taken(BOB) == 0 && armed == 0);
+}
+
+static void periods_do_not_drift(void **state)
+{
+    (void)state;
+    uint64_t first = now + 100000;
+    call(ALICE, TIMER_CALL_SET, 3, 0, first, 100000);
+    for (unsigned i = 0; i < 50; i++) {
+        assert_true(armed == first + i * 100000);
+        now = armed + i * 1000; /* later and later */
+        notified(IRQ);
+        assert_int_equal(taken(ALICE), 1);
+    }
+    now += 100000 * 10; /* slept through: one signal */
+    notified(IRQ);
+    assert_int_equal(taken(ALICE), 1);
+    assert_true(armed > now && (armed - first) % 100000 == 0);
+}
+
+static void one_signal_for_many(void **state)
+{
+    (void)state;
+    for (unsigned id = 0; id < TIMER_IDS; id++) {
+        call(ALICE, TIMER_CALL_SET, 3, id, now + 10, 0);
+    }
+    now += 10;
+    notified(IRQ);
+    assert_int_equal(taken(ALICE), 1);
+}
+
+static void a_restart_forgets(void **state)
+{
+    (void)state;
+    call(ALICE, TIMER_CALL_SET, 3, 0, now + 10, 0);
+    init();
+    assert_true(armed == 0);
+    now += 10;
+    notified(IRQ);
+    assert_int_equal(taken(ALICE), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(wrong_configuration_stays_stopped),
+        cmocka_unit_test_setup(calls_are_checked, start),
+        cmocka_unit_test_setup(fires_at_its_time_and_not_before, start),
+        cmocka_unit_test_setup(the_earliest_counts, start),
+        cmocka_unit_test_setup(the_past_is_due_at_once, start),
+        cmocka_unit_test_setup(periods_do_not_drift, start),
+        cmocka_unit_test_setup(one_signal_for_many, start),
+        cmocka_unit_test_setup(a_restart_forgets, start),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
