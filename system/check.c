@@ -32,9 +32,21 @@ static void check_phys(const struct check *c, const struct system_region *region
             }
         }
     }
-    system_error(c->errors, region->place,
-                 "no device of board %s has 0x%llx bytes at 0x%llx; %s lists what there is",
-                 c->board->name, (ull)region->size, (ull)region->phys, c->board->file);
+    char *list = model_string("");
+    for (size_t i = 0; i < c->board->device_count; i++) {
+        const struct board_device *device = &c->board->devices[i];
+        for (size_t j = 0; j < device->region_count; j++) {
+            const struct board_region *r = &device->regions[j];
+            char *longer = model_format("%s%s %s %s at 0x%llx (0x%llx bytes)", list,
+                                        *list == '\0' ? "; there are" : ",", device->name, r->name,
+                                        (ull)r->phys, (ull)r->size);
+            free(list);
+            list = longer;
+        }
+    }
+    system_error(c->errors, region->place, "no device of board %s has 0x%llx bytes at 0x%llx%s",
+                 c->board->name, (ull)region->size, (ull)region->phys, list);
+    free(list);
 }
 
 void check_regions(const struct check *c)
@@ -129,6 +141,27 @@ static void check_map(const struct check *c, size_t pd, size_t index)
     check_map_overlaps(c, pd, index);
 }
 
+static void check_irq_known(const struct check *c, const struct system_irq *irq)
+{
+    char *list = model_string("");
+    bool known = false;
+    for (size_t d = 0; d < c->board->device_count; d++) {
+        const struct board_device *device = &c->board->devices[d];
+        for (size_t n = 0; n < device->irq_count; n++) {
+            known |= device->irqs[n].irq == irq->irq;
+            char *longer = model_format("%s%s %llu (%s)", list, *list == '\0' ? "; there are" : ",",
+                                        (ull)device->irqs[n].irq, device->name);
+            free(list);
+            list = longer;
+        }
+    }
+    if (!known) {
+        system_error(c->errors, irq->place, "board %s has no interrupt %llu%s", c->board->name,
+                     (ull)irq->irq, list);
+    }
+    free(list);
+}
+
 static void check_irqs(const struct check *c, const struct system_pd *pd)
 {
     const struct system *s = c->system;
@@ -137,17 +170,7 @@ static void check_irqs(const struct check *c, const struct system_pd *pd)
         if (irq->irq == UINT64_MAX) {
             continue;
         }
-        bool known = false;
-        for (size_t d = 0; d < c->board->device_count; d++) {
-            for (size_t n = 0; n < c->board->devices[d].irq_count; n++) {
-                known |= c->board->devices[d].irqs[n].irq == irq->irq;
-            }
-        }
-        if (!known) {
-            system_error(c->errors, irq->place,
-                         "board %s has no interrupt %llu; %s lists what there is", c->board->name,
-                         (ull)irq->irq, c->board->file);
-        }
+        check_irq_known(c, irq);
         for (size_t p = 0; p < s->pd_count; p++) {
             for (size_t j = 0; j < s->pds[p].irq_count; j++) {
                 const struct system_irq *other = &s->pds[p].irqs[j];
@@ -358,9 +381,11 @@ static void check_iomap(const struct check *c, const struct system_io_space *spa
         if (other->region != SYSTEM_NONE && overlap(map->iovaddr, region->size, other->iovaddr,
                                                     c->system->regions[other->region].size)) {
             system_error(c->errors, map->place,
-                         "\"%s\" at IO address 0x%llx overlaps \"%s\" (line %d)", region->name,
-                         (ull)map->iovaddr, c->system->regions[other->region].name,
-                         other->place.line);
+                         "\"%s\" at IO address 0x%llx overlaps \"%s\" (line %d), which ends at "
+                         "0x%llx",
+                         region->name, (ull)map->iovaddr, c->system->regions[other->region].name,
+                         other->place.line,
+                         (ull)(other->iovaddr + c->system->regions[other->region].size));
         }
     }
 }

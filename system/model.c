@@ -104,7 +104,13 @@ static size_t edit_distance(const char *a, const char *b)
 const char *model_nearest(const char *name, const char *const *candidates, size_t count)
 {
     const char *nearest = NULL;
-    size_t least = strlen(name) / 3 + 1; /* farther away it is another word, not a slip */
+    size_t length = strlen(name);
+    size_t least = length / 3 + 1; /* farther away it is another word, not a slip */
+    for (size_t i = 0; i < count && length >= 3; i++) {
+        if (strncmp(candidates[i], name, length) == 0) {
+            return candidates[i]; /* an abbreviation */
+        }
+    }
     for (size_t i = 0; i < count; i++) {
         size_t distance = edit_distance(name, candidates[i]);
         if (distance < least || (distance == least && nearest == NULL)) {

@@ -254,6 +254,8 @@ bool system_load(const char *path, struct system *system, const struct board *bo
                  const struct system_search *search, struct system_errors *errors);
 
 /* False if `out` could not be written. */
+/* Takes in the configurations that the programs of a plain description have in them already. */
+void system_adopt(struct system *system, const struct system_search *search);
 bool system_emit(const struct system *system, FILE *out);
 bool system_draw(const struct system *system, const struct board *board, FILE *dot);
 void system_free(struct system *system);

@@ -266,8 +266,10 @@ static void verify_attributes(const struct xml_file *file, xmlNodePtr node,
         const struct xml_name *known = find(spec->attributes, name);
         if (known == NULL || attribute->ns != NULL) {
             char *hint = suggest(spec->attributes, name, "attributes");
-            system_error(file->errors, place, "<%s> has no attribute \"%s\"; %s",
-                         text_of(node->name), name, hint);
+            bool prefixed = attribute->ns != NULL && attribute->ns->prefix != NULL;
+            system_error(file->errors, place, "<%s> has no attribute \"%s%s%s\"; %s",
+                         text_of(node->name), prefixed ? text_of(attribute->ns->prefix) : "",
+                         prefixed ? ":" : "", name, hint);
             free(hint);
         } else if (known->need == XML_REFUSED) {
             system_error(file->errors, place,
@@ -331,7 +333,8 @@ char *xml_string(const struct xml_file *file, xmlNodePtr node, const char *name)
     char *copy = model_string(text_of(value));
     xmlFree(value);
     if (*copy == '\0') {
-        system_error(file->errors, xml_place(file, node), "attribute \"%s\" of <%s> is empty", name,
+        system_error(file->errors, xml_place(file, node),
+                     "attribute \"%s\" of <%s> is empty; give it a value, or remove it", name,
                      text_of(node->name));
         free(copy);
         return NULL;
