@@ -253,9 +253,10 @@ bool system_expand(struct system *system, const struct board *board,
 bool system_load(const char *path, struct system *system, const struct board *board,
                  const struct system_search *search, struct system_errors *errors);
 
-/* False if `out` could not be written. */
 /* Takes in the configurations that the programs of a plain description have in them already. */
 void system_adopt(struct system *system, const struct system_search *search);
+
+/* False if `out` could not be written. */
 bool system_emit(const struct system *system, FILE *out);
 bool system_draw(const struct system *system, const struct board *board, FILE *dot);
 void system_free(struct system *system);

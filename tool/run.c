@@ -86,6 +86,7 @@ static int start(const struct tool_command *self, struct tool_input *input,
                             "CAP_NET_RAW and CAP_BPF), the network is a TAP interface\n");
         }
     }
+    system_adopt(&input->system, &input->search);
     return linux_run(&input->system, &input->board, &input->search, options);
 }
 
