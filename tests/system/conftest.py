@@ -43,27 +43,60 @@ def wire(lab):
     wire.close()
 
 
+class Keeper:
+    """The echo system that tests share. It is started when a test wants it, and makes room when a
+    test wants the interface for systems of its own."""
+
+    def __init__(self, lab, folder):
+        self.lab, self.folder, self.count, self.system = lab, folder, 0, None
+
+    def running(self):
+        if self.system is None:
+            self.count += 1
+            folder = self.folder / str(self.count)
+            folder.mkdir()
+            self.system = lib.System(self.lab, folder).start()
+        return self.system
+
+    def stop(self):
+        system, self.system = self.system, None
+        if system is not None:
+            try:
+                system.stop()
+            finally:
+                system.end_by_force()
+
+
 @pytest.fixture(scope="module")
-def shared(lab, tmp_path_factory):
-    """One echo system for all tests of a module; use `echo`, which audits it."""
-    system = lib.System(lab, tmp_path_factory.mktemp("system")).start()
-    try:
-        yield system
-        system.stop()
-    finally:
-        system.end_by_force()
+def keeper(lab, tmp_path_factory):
+    keeper = Keeper(lab, tmp_path_factory.mktemp("system"))
+    yield keeper
+    keeper.stop()
 
 
 @pytest.fixture
-def echo(shared):
+def echo(keeper):
     """The module's echo system. After every test each of its buffers is in exactly one place."""
-    yield shared
-    assert shared.process.poll() is None, f"the system has ended:\n{shared.output()}"
-    shared.assert_account()
+    system = keeper.running()
+    yield system
+    if system.process.poll() is not None:
+        keeper.system = None
+        pytest.fail(f"the system has ended:\n{system.output()}")
+    try:
+        system.assert_account()
+    except AssertionError:
+        keeper.stop()  # Later tests are not to suffer from this one.
+        raise
 
 
 @pytest.fixture
-def fresh(lab, tmp_path):
+def alone(keeper):
+    """The interface is free for systems of the test's own."""
+    keeper.stop()
+
+
+@pytest.fixture
+def fresh(lab, alone, tmp_path):
     """Starts echo systems for one test alone; each is audited and stopped at its end."""
     systems = []
 

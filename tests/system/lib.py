@@ -289,16 +289,25 @@ class System:
             self.process.send_signal(by)
         try:
             ended = self.process.wait(10)
+            self.forget()
         except subprocess.TimeoutExpired:
             self.end_by_force()
             raise AssertionError(f"the system does not end after {by.name}:\n{self.output()}")
         assert ended == status, f"exit status {ended}, not {status}:\n{self.output()}"
         self.check_nothing_left()
 
+    def forget(self):
+        """The lab need not end what has ended."""
+        if self.lab is not None and self.process in self.lab.system.children:
+            self.lab.system.children.remove(self.process)
+
     def end_by_force(self):
+        if self.process is None:
+            return
         if self.process.poll() is None:
             self.process.kill()
             self.process.wait()
+        self.forget()
         for pid in self.family:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
@@ -379,16 +388,16 @@ class System:
     def client(self, name):
         return next(client for client in self.clients if client.name == name)
 
-    def check_echo(self, client, count=20, size=512, port=7, least=None):
+    def check_echo(self, client, count=20, size=512, port=7, least=None, patience=0.5):
         """`count` datagrams to the client's UDP echo, one at a time; each must come back as it was.
         With `least`, so many are enough; a wrong one is never right."""
         right = 0
-        with self.lab.udp(timeout=0.5) as sock:
+        with self.lab.udp(timeout=patience) as sock:
             sock.connect((client.ip, port))
             for i in range(count):
                 data = struct.pack("!Q", i) + os.urandom(size - 8)
                 sock.send(data)
-                right += receive_echo(sock, data)
+                right += receive_echo(sock, data, patience)
                 if least is None:
                     assert right == i + 1, f"{client.name}: datagram {i} was not echoed"
         assert right >= (count if least is None else least), \
@@ -401,7 +410,7 @@ class System:
                 self.check_echo(client, port=port)
 
 
-def receive_echo(sock, data, seconds=0.5):
+def receive_echo(sock, data, seconds):
     """Waits for this datagram. Late answers to earlier ones (by their number) do not count, but a
     datagram whose number is right and whose content is not is a failure."""
     end = time.monotonic() + seconds

@@ -17,7 +17,7 @@ CHANNEL_AT, CHANNEL_STEP = PRIVATE + 0x100000, 0x10000
 PEER_PAGE, CALL_OUT, CALL_OUT_ANSWER, CALL_IN, CALL_IN_ANSWER = range(0, 0xa000, 0x2000)
 STACK_TOP = PRIVATE + 0x40000000
 PROGRAM_END = 0x10000000
-RINGS = ("rx_ring", "tx_ring", "fill_ring", "completion_ring")
+REGISTERS = ("rx_ring", "tx_ring", "fill_ring", "completion_ring", "layout")
 
 
 # ---- the table ------------------------------------------------------------------------------------
@@ -68,8 +68,7 @@ def regions_table(dev, clients, board="af_xdp"):
     for pd in (driver, virt_rx, virt_tx, arp):
         table[pd][f"{pd}_stats"] = "rw"
     if board == "af_xdp":
-        table[driver].update({f"{dev}_{ring}": "rw" for ring in RINGS})
-        table[driver][f"{dev}_layout"] = "r"
+        table[driver].update({f"{dev}_{name}": "rw" for name in REGISTERS})
     else:  # A TAP reaches no memory by itself: its driver copies.
         table[driver][f"{dev}_rx_dma"] = "rw"
         table[driver][f"{dev}_arp_tx_data"] = "r"

@@ -106,7 +106,7 @@ def test_kill_the_loader(fresh, lab):
     fresh().check_services()
 
 
-def test_seconds(lab, tmp_path):
+def test_seconds(lab, alone, tmp_path):
     """--seconds ends the system by itself."""
     system = lib.System(lab, tmp_path, options=["--seconds", "2"])
     start = time.monotonic()
@@ -238,7 +238,7 @@ def test_interface_down_and_up(echo, lab, side):
     (["run", "ECHO", "--netdev", "NETDEV", "--state", "/nonexistent/state"], "/nonexistent/state"),
     (["nonsense"], "nonsense"),
 ])
-def test_wrong_usage(lab, words, wanted):
+def test_wrong_usage(lab, alone, words, wanted):
     """Each ends with an exit status that is not 0 and says on standard error what is wrong."""
     words = [{"ECHO": str(lib.ECHO), "NETDEV": lab.system_interface}.get(word, word)
              for word in words]
