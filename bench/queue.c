@@ -43,15 +43,43 @@ static SDDF_ALIGNED(SDDF_CACHE_LINE) ck_ring_t ck;
 static SDDF_ALIGNED(SDDF_CACHE_LINE) struct entry ck_entries[CAPACITY];
 static struct rte_ring *dpdk;
 
-static inline uint32_t sddf_put(const struct entry *entries, uint32_t n)
+static inline uint32_t sddf_put_one(const struct entry *entry)
 {
-    uint32_t count = n == 1 ? entry_queue_enqueue(&sddf_producer, entries[0])
-                            : entry_queue_enqueue_batch(&sddf_producer, entries, n);
+    uint32_t count = entry_queue_enqueue(&sddf_producer, *entry);
     sddf_queue_publish(&sddf_producer);
     return count;
 }
 
+static inline uint32_t sddf_put(const struct entry *entries, uint32_t n)
+{
+    uint32_t count = entry_queue_enqueue_batch(&sddf_producer, entries, n);
+    sddf_queue_publish(&sddf_producer);
+    return count;
+}
+
+static inline uint32_t sddf_get_one(struct entry *entry)
+{
+    uint32_t count = entry_queue_dequeue(&sddf_consumer, entry);
+    sddf_queue_release(&sddf_consumer);
+    return count;
+}
+
+static inline uint32_t sddf_get(struct entry *entries, uint32_t n)
+{
+    uint32_t count = entry_queue_dequeue_batch(&sddf_consumer, entries, n);
+    sddf_queue_release(&sddf_consumer);
+    return count;
+}
+
+/* The same, and the producer asks whether to notify. */
 static uint64_t signals;
+
+static inline uint32_t sddf_signal_put_one(const struct entry *entry)
+{
+    uint32_t count = sddf_put_one(entry);
+    signals += sddf_queue_needs_signal(&sddf_producer);
+    return count;
+}
 
 static inline uint32_t sddf_signal_put(const struct entry *entries, uint32_t n)
 {
@@ -60,49 +88,55 @@ static inline uint32_t sddf_signal_put(const struct entry *entries, uint32_t n)
     return count;
 }
 
-static inline uint32_t sddf_get(struct entry *entries, uint32_t n)
-{
-    uint32_t count = n == 1 ? entry_queue_dequeue(&sddf_consumer, &entries[0])
-                            : entry_queue_dequeue_batch(&sddf_consumer, entries, n);
-    sddf_queue_release(&sddf_consumer);
-    return count;
-}
-
-#define sddf_signal_get sddf_get
+#define sddf_signal_get_one sddf_get_one
+#define sddf_signal_get     sddf_get
 
 /* ck_ring has no batches. */
+static inline uint32_t ck_put_one(const struct entry *entry)
+{
+    return CK_RING_ENQUEUE_SPSC(entry, &ck, ck_entries, (struct entry *)(uintptr_t)entry);
+}
+
 static inline uint32_t ck_put(const struct entry *entries, uint32_t n)
 {
     uint32_t count = 0;
-    while (count < n &&
-           CK_RING_ENQUEUE_SPSC(entry, &ck, ck_entries, (struct entry *)&entries[count])) {
+    while (count < n && ck_put_one(&entries[count])) {
         count++;
     }
     return count;
+}
+
+static inline uint32_t ck_get_one(struct entry *entry)
+{
+    return CK_RING_DEQUEUE_SPSC(entry, &ck, ck_entries, entry);
 }
 
 static inline uint32_t ck_get(struct entry *entries, uint32_t n)
 {
     uint32_t count = 0;
-    while (count < n && CK_RING_DEQUEUE_SPSC(entry, &ck, ck_entries, &entries[count])) {
+    while (count < n && ck_get_one(&entries[count])) {
         count++;
     }
     return count;
 }
 
+static inline uint32_t dpdk_put_one(const struct entry *entry)
+{
+    return rte_ring_sp_enqueue_elem(dpdk, (void *)(uintptr_t)entry, sizeof(*entry)) == 0;
+}
+
 static inline uint32_t dpdk_put(const struct entry *entries, uint32_t n)
 {
-    if (n == 1) {
-        return rte_ring_sp_enqueue_elem(dpdk, (void *)(uintptr_t)entries, sizeof(*entries)) == 0;
-    }
     return rte_ring_sp_enqueue_burst_elem(dpdk, entries, sizeof(*entries), n, NULL);
+}
+
+static inline uint32_t dpdk_get_one(struct entry *entry)
+{
+    return rte_ring_sc_dequeue_elem(dpdk, entry, sizeof(*entry)) == 0;
 }
 
 static inline uint32_t dpdk_get(struct entry *entries, uint32_t n)
 {
-    if (n == 1) {
-        return rte_ring_sc_dequeue_elem(dpdk, entries, sizeof(*entries)) == 0;
-    }
     return rte_ring_sc_dequeue_burst_elem(dpdk, entries, sizeof(*entries), n, NULL);
 }
 
@@ -117,7 +151,8 @@ static inline uint32_t dpdk_get(struct entry *entries, uint32_t n)
                 entries[i] = (struct entry){next + i, ~(next + i)};                                \
             }                                                                                      \
             for (uint32_t done = 0; done < batch;) {                                               \
-                uint32_t count = queue##_put(entries + done, batch - done);                        \
+                uint32_t count = batch == 1 ? queue##_put_one(entries)                             \
+                                            : queue##_put(entries + done, batch - done);           \
                 done += count;                                                                     \
                 if (count == 0) {                                                                  \
                     ck_pr_stall();                                                                 \
@@ -132,7 +167,7 @@ static inline uint32_t dpdk_get(struct entry *entries, uint32_t n)
         struct entry entries[batch];                                                               \
         uint64_t next = first;                                                                     \
         while (next < end) {                                                                       \
-            uint32_t count = queue##_get(entries, batch);                                          \
+            uint32_t count = batch == 1 ? queue##_get_one(entries) : queue##_get(entries, batch);  \
             if (count == 0) {                                                                      \
                 ck_pr_stall();                                                                     \
             }                                                                                      \

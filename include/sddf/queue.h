@@ -358,6 +358,17 @@ static inline uint32_t sddf_queue_available(struct sddf_queue_consumer *q)
     return available != 0 ? available : sddf_queue_consumer_refresh(q);
 }
 
+/* Copies one entry out of its slot. */
+static inline void sddf_queue_read_slot(const sddf_atomic_u64 *slot, void *entry, uint32_t words)
+{
+    uint64_t copy[SDDF_QUEUE_WORDS_MAX];
+    for (uint32_t i = 0; i < words; i++) {
+        /* Once: what is checked later is what was read here, whatever the producer does. */
+        copy[i] = sddf_load_relaxed_u64(&slot[i]);
+    }
+    memcpy(entry, copy, (size_t)words * 8);
+}
+
 /* Copies `n` entries of `words` words each out of slots that follow each other in memory. */
 static inline void sddf_queue_read_run(const sddf_atomic_u64 *slot, void *entries, uint32_t n,
                                        uint32_t words)
@@ -365,8 +376,7 @@ static inline void sddf_queue_read_run(const sddf_atomic_u64 *slot, void *entrie
     unsigned char *to = entries;
     for (; n > 0; n--, slot += words, to += words * 8) {
         for (uint32_t i = 0; i < words; i++) {
-            /* Once: what is checked later is what was read here, whatever the producer does. */
-            uint64_t word = sddf_load_relaxed_u64(&slot[i]);
+            uint64_t word = sddf_load_relaxed_u64(&slot[i]); /* once, as above */
             memcpy(to + i * 8, &word, 8);
         }
     }
@@ -377,7 +387,7 @@ static inline void sddf_queue_read(const struct sddf_queue_consumer *q, uint32_t
                                    uint32_t words)
 {
     const uint32_t place = (q->head + ahead) & q->mask;
-    sddf_queue_read_run(&q->peer->entries[(size_t)place * words], entry, 1, words);
+    sddf_queue_read_slot(&q->peer->entries[(size_t)place * words], entry, words);
 }
 
 /* Takes one entry. False if there is none. Its slot is the producer's after the next release. */
@@ -387,7 +397,7 @@ static inline bool sddf_queue_dequeue(struct sddf_queue_consumer *q, void *entry
         return false;
     }
     const uint32_t head = q->head;
-    sddf_queue_read_run(&q->peer->entries[(size_t)(head & q->mask) * words], entry, 1, words);
+    sddf_queue_read_slot(&q->peer->entries[(size_t)(head & q->mask) * words], entry, words);
     q->head = head + 1;
     return true;
 }
