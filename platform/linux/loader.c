@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "internal.h"
@@ -190,6 +191,16 @@ static bool start(struct linux_loader *loader)
            (loader->options->state == NULL || linux_state_write(loader));
 }
 
+/* Two descriptors a region and some twenty a PD: more than the usual soft limit. */
+static void raise_descriptor_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
 int linux_run(const struct system *expanded, const struct board *board,
               const struct system_search *search, const struct linux_options *options)
 {
@@ -197,6 +208,7 @@ int linux_run(const struct system *expanded, const struct board *board,
         .system = expanded, .board = board, .search = search, .options = options};
     if (!supported(expanded))
         return 1;
+    raise_descriptor_limit();
     linux_clock_begin(&loader);
     prepare(&loader);
     int status = 1;
