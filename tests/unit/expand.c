@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What a network with one static and one DHCP client becomes: everybody's rights to every region,
+ * configurations that agree with the maps, and a plain description that means the same.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "elf_maker.h"
+#include "sddf/net.h"
+#include "sddf/timer.h"
+#include "system/model.h"
+#include "system/system.h"
+
+static char folder[] = "/tmp/sddf-expand-XXXXXX";
+
+static const struct {
+    const char *name;
+    struct elf_order order;
+} elfs[] = {
+    {"client.elf",
+     {EM_X86_64,
+      ET_EXEC,
+      {{"sddf_net_config", sizeof(struct net_client_config)},
+       {"sddf_timer_config", sizeof(struct timer_client_config)}}}},
+    {"driver.elf", {EM_X86_64, ET_EXEC, {{"sddf_net_config", sizeof(struct net_driver_config)}}}},
+    {"timer.elf",
+     {EM_X86_64, ET_EXEC, {{"sddf_timer_config", sizeof(struct timer_driver_config)}}}},
+    {"net_virt_rx.elf",
+     {EM_X86_64, ET_EXEC, {{"sddf_net_config", sizeof(struct net_virt_rx_config)}}}},
+    {"net_virt_tx.elf",
+     {EM_X86_64, ET_EXEC, {{"sddf_net_config", sizeof(struct net_virt_tx_config)}}}},
+    {"net_copy.elf", {EM_X86_64, ET_EXEC, {{"sddf_net_config", sizeof(struct net_copy_config)}}}},
+    {"net_arp.elf", {EM_X86_64, ET_EXEC, {{"sddf_net_config", sizeof(struct net_arp_config)}}}},
+};
+enum { elf_count = sizeof(elfs) / sizeof(elfs[0]) };
+
+static const char description[] =
+    "<system><protection_domain name=\"a\" priority=\"9\"><program_image path=\"client.elf\"/>"
+    "<map mr=\"own\" vaddr=\"0x10000000\"/></protection_domain>"
+    "<protection_domain name=\"b\" priority=\"9\"><program_image path=\"client.elf\"/>"
+    "</protection_domain><memory_region name=\"own\" size=\"0x3000\"/>"
+    "<channel><end pd=\"a\" id=\"0\"/><end pd=\"b\" id=\"1\"/></channel>"
+    "<network device=\"%s\" rx_buffers=\"64\">"
+    "<client pd=\"a\" mac=\"52:54:00:00:00:01\" ip=\"10.0.0.10/24\" rx=\"16\" tx=\"4\"/>"
+    "<client pd=\"b\" mac=\"52:54:00:00:00:02\" ip=\"dhcp\" subnet=\"10.0.0.0/24\"/></network>"
+    "<timer device=\"timer0\"><client pd=\"b\"/></timer></system>";
+
+struct loaded {
+    struct board board;
+    struct system system;
+};
+
+static void load(struct loaded *l, const char *path)
+{
+    struct system_errors errors = {0};
+    const char *const folders[] = {folder};
+    struct system_search search = {folders, 1};
+    bool good = board_parse(DESCRIPTIONS "/board.xml", &l->board, &errors) &&
+                system_load(path, &l->system, &l->board, &search, &errors);
+    system_errors_print(&errors, stderr);
+    assert_true(good);
+}
+
+static void unload(struct loaded *l)
+{
+    system_free(&l->system);
+    board_free(&l->board);
+}
+
+static void load_network(struct loaded *l, const char *device)
+{
+    char *path = model_format("%s/net.xml", folder);
+    FILE *out = fopen(path, "w");
+    assert_non_null(out);
+    fprintf(out, description, device);
+    fclose(out);
+    load(l, path);
+    free(path);
+}
+
+static int make_programs(void **state)
+{
+    (void)state;
+    if (mkdtemp(folder) == NULL) {
+        return -1;
+    }
+    for (size_t i = 0; i < elf_count; i++) {
+        char *path = model_format("%s/%s", folder, elfs[i].name);
+        elf_make_file(path, &elfs[i].order);
+        free(path);
+    }
+    return 0;
+}
+
+static int remove_programs(void **state)
+{
+    static const char *const others[] = {"net.xml", "plain.xml"};
+    (void)state;
+    for (size_t i = 0; i < elf_count + 2; i++) {
+        char *path =
+            model_format("%s/%s", folder, i < elf_count ? elfs[i].name : others[i - elf_count]);
+        unlink(path);
+        free(path);
+    }
+    return rmdir(folder);
+}
+
+/* "pd:rights pd:rights ..." of a region, in the order of PDs. */
+static void rights(const struct system *s, const char *region, const char *expected)
+{
+    char text[512] = "";
+    size_t index = model_region(s, region);
+    assert_int_not_equal(index, SYSTEM_NONE);
+    for (size_t p = 0; p < s->pd_count; p++) {
+        for (size_t i = 0; i < s->pds[p].map_count; i++) {
+            if (s->pds[p].maps[i].region == index) {
+                const char *perms = s->pds[p].maps[i].perms == SYSTEM_READ ? "r" : "rw";
+                snprintf(text + strlen(text), sizeof(text) - strlen(text), "%s%s:%s",
+                         *text == '\0' ? "" : " ", s->pds[p].name, perms);
+            }
+        }
+    }
+    if (strcmp(text, expected) != 0) {
+        fail_msg("%s is mapped by \"%s\", not \"%s\"", region, text, expected);
+    }
+}
+
+static void test_rights(void **state)
+{
+    (void)state;
+    struct loaded l;
+    load_network(&l, "ethernet0");
+    const struct system *s = &l.system;
+    rights(s, "ethernet0_rings", "ethernet0_driver:rw");
+    rights(s, "ethernet0_rx_dma",
+           "ethernet0_virt_rx:r ethernet0_arp:r ethernet0_copy_a:r ethernet0_copy_b:r");
+    rights(s, "ethernet0_a_rx_data", "a:rw ethernet0_copy_a:rw");
+    rights(s, "ethernet0_b_rx_data", "b:rw ethernet0_copy_b:rw");
+    rights(s, "ethernet0_a_tx_data", "a:rw ethernet0_virt_tx:r");
+    rights(s, "ethernet0_b_tx_data", "b:rw ethernet0_virt_tx:r");
+    rights(s, "ethernet0_arp_tx_data", "ethernet0_virt_tx:r ethernet0_arp:rw");
+    rights(s, "ethernet0_driver_rx_free_producer", "ethernet0_driver:r ethernet0_virt_rx:rw");
+    rights(s, "ethernet0_driver_rx_active_producer", "ethernet0_driver:rw ethernet0_virt_rx:r");
+    rights(s, "ethernet0_driver_tx_active_consumer", "ethernet0_driver:rw ethernet0_virt_tx:r");
+    rights(s, "ethernet0_copy_a_rx_active_producer", "ethernet0_virt_rx:rw ethernet0_copy_a:r");
+    rights(s, "ethernet0_copy_a_rx_free_producer", "ethernet0_virt_rx:r ethernet0_copy_a:rw");
+    rights(s, "ethernet0_a_rx_free_producer", "a:rw ethernet0_copy_a:r");
+    rights(s, "ethernet0_a_tx_active_producer", "a:rw ethernet0_virt_tx:r");
+    rights(s, "ethernet0_a_stats", "a:rw");
+    rights(s, "ethernet0_virt_rx_stats", "ethernet0_virt_rx:rw");
+    assert_int_equal(s->io_space_count, 1);
+    assert_int_equal(s->io_spaces[0].map_count, 4);
+    uint64_t next = 0;
+    for (size_t i = 0; i < 4; i++) { /* side by side, received packets first */
+        const struct system_iomap *map = &s->io_spaces[0].maps[i];
+        assert_int_equal(map->iovaddr, next);
+        assert_int_equal(map->perms, i == 0 ? SYSTEM_READ | SYSTEM_WRITE : SYSTEM_READ);
+        next += s->regions[map->region].size;
+    }
+    unload(&l);
+}
+
+/* A device without DMA: its driver, and only it, maps packets besides. */
+static void test_driver_with_data(void **state)
+{
+    (void)state;
+    struct loaded l;
+    load_network(&l, "ethernet1");
+    rights(&l.system, "ethernet1_rx_dma",
+           "ethernet1_driver:rw ethernet1_virt_rx:r ethernet1_arp:r ethernet1_copy_a:r "
+           "ethernet1_copy_b:r");
+    rights(&l.system, "ethernet1_a_tx_data", "a:rw ethernet1_driver:r ethernet1_virt_tx:r");
+    rights(&l.system, "ethernet1_a_rx_data", "a:rw ethernet1_copy_a:rw");
+    unload(&l);
+}
+
+static const void *config(const struct system *s, const char *pd, const char *symbol)
+{
+    size_t index = model_pd(s, pd);
+    assert_int_not_equal(index, SYSTEM_NONE);
+    for (size_t i = 0; i < s->pds[index].patch_count; i++) {
+        if (strcmp(s->pds[index].patches[i].symbol, symbol) == 0) {
+            return s->pds[index].patches[i].bytes;
+        }
+    }
+    fail_msg("%s has no %s", pd, symbol);
+    return NULL;
+}
+
+/* Where in this PD a region is, as the description says. */
+static uint64_t where(const struct system *s, const char *pd, const char *region)
+{
+    const struct system_pd *self = &s->pds[model_pd(s, pd)];
+    for (size_t i = 0; i < self->map_count; i++) {
+        if (strcmp(s->regions[self->maps[i].region].name, region) == 0) {
+            return self->maps[i].vaddr;
+        }
+    }
+    fail_msg("%s does not map %s", pd, region);
+    return 0;
+}
+
+static void test_configurations(void **state)
+{
+    (void)state;
+    struct loaded l;
+    load_network(&l, "ethernet0");
+    const struct system *s = &l.system;
+    const struct net_client_config *a = config(s, "a", "sddf_net_config");
+    const struct net_client_config *b = config(s, "b", "sddf_net_config");
+    const struct net_virt_rx_config *rx = config(s, "ethernet0_virt_rx", "sddf_net_config");
+    const struct net_virt_tx_config *tx = config(s, "ethernet0_virt_tx", "sddf_net_config");
+    const struct net_arp_config *arp = config(s, "ethernet0_arp", "sddf_net_config");
+    const struct net_driver_config *driver = config(s, "ethernet0_driver", "sddf_net_config");
+
+    assert_true(sddf_config_ok(&a->header, SDDF_ROLE_NET_CLIENT, sizeof(*a)));
+    assert_int_equal(a->ipv4, htonl(0x0a00000a));
+    assert_int_equal(a->prefix, 24);
+    assert_int_equal(a->arp_channel, SDDF_NO_CHANNEL);
+    assert_int_equal(a->rx.active.capacity, 16);
+    assert_int_equal(a->tx.free.capacity, 4);
+    assert_string_equal(a->name, "a");
+    assert_int_equal(a->rx_data.vaddr, where(s, "a", "ethernet0_a_rx_data"));
+    assert_true(a->rx.free.producer >= 0x10003000); /* behind its own map */
+    assert_int_equal(a->rx.free.producer, where(s, "a", "ethernet0_a_rx_free_producer"));
+    assert_int_equal(a->tx.active.consumer, where(s, "a", "ethernet0_a_tx_active_consumer"));
+    assert_true(a->rx.channel != 0 && a->tx.channel != 0); /* 0 is taken by hand */
+
+    assert_int_equal(b->ipv4, 0);
+    assert_int_equal(arp->client[1].ipv4, htonl(0x0a000000));
+    assert_int_equal(arp->client[1].prefix, 24);
+    assert_int_not_equal(b->arp_channel, SDDF_NO_CHANNEL);
+    assert_int_equal(arp->client_count, 2);
+
+    assert_int_equal(rx->client_count, 3);
+    assert_int_equal(rx->client[0].kind, NET_RECEIVER_CLIENT);
+    assert_int_equal(rx->client[1].kind, NET_RECEIVER_DHCP);
+    assert_int_equal(rx->client[2].kind, NET_RECEIVER_ARP);
+    assert_int_equal(rx->client[0].rx.active.capacity, 16);
+    assert_int_equal(rx->client[0].rx.free.capacity, 64); /* whatever it holds, it can return */
+    assert_int_equal(rx->buffer_count, 64);
+
+    assert_int_equal(tx->client_count, 3);
+    assert_int_equal(tx->client[2].any_mac, 1);
+    assert_int_equal(tx->client[0].data.io_address, s->io_spaces[0].maps[1].iovaddr);
+    assert_int_equal(driver->data_count, 4);
+    assert_int_equal(driver->data[0].vaddr, 0);
+    assert_int_equal(driver->device.region_count, 1);
+
+    const struct timer_client_config *timer = config(s, "b", "sddf_timer_config");
+    assert_true(sddf_config_ok(&timer->header, SDDF_ROLE_TIMER_CLIENT, sizeof(*timer)));
+    unload(&l);
+}
+
+static char *emitted(const struct system *system)
+{
+    char *text = NULL;
+    size_t size;
+    FILE *out = open_memstream(&text, &size);
+    assert_non_null(out);
+    assert_true(system_emit(system, out));
+    fclose(out);
+    return text;
+}
+
+/* The plain description is a description, and says the same. */
+static void test_plain(void **state)
+{
+    (void)state;
+    struct loaded first;
+    struct loaded second;
+    load_network(&first, "ethernet0");
+    char *text = emitted(&first.system);
+    char *path = model_format("%s/plain.xml", folder);
+    FILE *out = fopen(path, "w");
+    assert_non_null(out);
+    fputs(text, out);
+    fclose(out);
+    load(&second, path);
+    char *again = emitted(&second.system);
+    assert_string_equal(text, again);
+    free(again);
+    free(text);
+    free(path);
+    unload(&second);
+    unload(&first);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_rights),
+        cmocka_unit_test(test_driver_with_data),
+        cmocka_unit_test(test_configurations),
+        cmocka_unit_test(test_plain),
+    };
+    return cmocka_run_group_tests(tests, make_programs, remove_programs);
+}
