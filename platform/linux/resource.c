@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The system's memory regions and those devices of the board that it uses. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -97,6 +98,8 @@ bool linux_resources_open(struct linux_loader *loader)
             return false;
         }
         loader->device_count++;
+        if (device->interface[0] != '\0') /* how traffic will flow is worth a line */
+            fprintf(stderr, "sddf: %s: %s\n", board->devices[i].name, device->text);
     }
     for (size_t i = 0; i < loader->system->region_count; i++)
         if (loader->system->regions[i].has_phys &&
