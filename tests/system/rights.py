@@ -203,7 +203,8 @@ def is_region(system, region, mapping):
     """Is this mapping of the very memory that the loader's descriptor of the region stands for?"""
     fd = system.region(region)["fd"]
     if fd is None or fd < 0:
-        return mapping.name.startswith("socket:")  # A ring of the device's.
+        # A ring of the device's, or the page that says how the rings are laid out.
+        return mapping.name.startswith("/memfd:layout" if region.endswith("_layout") else "socket:")
     stat = os.stat(f"/proc/{system.state['loader']}/fd/{fd}")
     device = f"{os.major(stat.st_dev):02x}:{os.minor(stat.st_dev):02x}"
     return mapping.object == (device, stat.st_ino) and mapping.offset == 0
