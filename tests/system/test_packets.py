@@ -152,6 +152,35 @@ def test_two_clients_at_once(echo, lab):
     assert got == sent == 8000
 
 
+@pytest.mark.parametrize("size", [64, 1472])
+@both
+def test_bytes_copied(echo, name, size):
+    """On receive the copier copies each byte once, and nobody else copies any."""
+    client = echo.client(name)
+    copier = f"{echo.device}_copy_{name}"
+    pds = [copier, name] + [f"{echo.device}_{part}" for part in ("driver", "virt_rx", "virt_tx")]
+    before = {pd: echo.stats(pd) for pd in pds}
+    echo.check_echo(client, count=100, size=size)
+    grown = {pd: {what: value - before[pd][what] for what, value in echo.stats(pd).items()}
+             for pd in pds}
+    assert grown[copier]["rx_packets"] >= 100
+    assert grown[copier]["copied_bytes"] == grown[copier]["rx_bytes"] >= 100 * (size + 42)
+    assert [grown[pd]["copied_bytes"] for pd in pds if pd != copier] == [0] * 4
+    assert grown[name]["rx_bytes"] == grown[copier]["rx_bytes"]
+
+
+def test_the_host_keeps_the_rest(echo, lab):
+    """What is not the system's own goes on to the host: its address on the same interface answers
+    ARP and ping while the clients are served."""
+    lab.system.run(["ip", "address", "add", "10.0.0.50/24", "dev", lab.system_interface])
+    try:
+        lab.generator.run(["ping", "-q", "-c", "20", "-i", "0.01", "-W", "1", "10.0.0.50"])
+        echo.check_services()
+    finally:
+        lab.system.run(["ip", "address", "flush", "dev", lab.system_interface])
+        lab.generator.run(["ip", "neighbour", "flush", "dev", lab.generator_interface])
+
+
 @both
 def test_discard(echo, lab, name):
     """Port 9 takes everything and says nothing."""

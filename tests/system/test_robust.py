@@ -8,6 +8,7 @@ import signal
 import subprocess
 import tempfile
 import time
+from pathlib import Path
 
 import pytest
 
@@ -118,6 +119,99 @@ def test_seconds(lab, alone, tmp_path):
         system.check_nothing_left()
     finally:
         system.end_by_force()
+
+
+@contextlib.contextmanager
+def adopting():
+    """In the block, processes that lose their parents become children of this one: yields a
+    function that names those that live."""
+    pr_set_child_subreaper = 36
+    before = children()
+    lib.libc.prctl(pr_set_child_subreaper, 1, 0, 0, 0)
+
+    def orphans():
+        for pid in children() - before:
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(pid, os.WNOHANG)
+        return sorted(lib.process_name(pid) for pid in children() - before if lib.alive(pid))
+
+    try:
+        yield orphans
+    finally:
+        lib.libc.prctl(pr_set_child_subreaper, 0, 0, 0, 0)
+
+
+def children():
+    return {int(pid) for tasks in Path("/proc/self/task").glob("*/children")
+            for pid in tasks.read_text().split()}
+
+
+@pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGKILL])
+def test_end_while_starting(lab, alone, tmp_path, by):
+    """The end may come at any moment of the start: nothing is left then either, and an orderly end
+    is one."""
+    for ms in (1, 3, 6, 10, 15, 20, 30, 40, 60, 80, 100, 130):
+        system = lib.System(lab, tmp_path)
+        with adopting() as orphans:
+            system.spawn()
+            time.sleep(ms / 1000)
+            system.process.send_signal(by)
+            ended = system.process.wait(10)
+            system.forget()
+            # Before the program has taken over the signal, it dies of it.
+            assert ended in ((0, 1, -by) if by == signal.SIGINT else (-by,)), system.output()
+            assert lib.wait_until(lambda: not orphans(), 2), f"after {ms} ms: {orphans()} live on"
+        if by == signal.SIGINT:
+            system.check_nothing_left()
+        else:
+            system.state_file.unlink(missing_ok=True)
+            assert lib.wait_until(
+                lambda: "xdp" not in lab.links(lab.system)[lab.system_interface], 2)
+
+
+def test_two_systems(fresh):
+    """Two systems side by side, each on an interface of its own, know nothing of each other."""
+    first = fresh()
+    with lib.Lab() as other_lab, tempfile.TemporaryDirectory(prefix="test-") as folder:
+        second = lib.System(other_lab, folder)
+        try:
+            second.start()
+            for _ in range(3):
+                first.check_services()
+                second.check_services()
+            second.assert_account()
+            second.stop()
+        finally:
+            second.end_by_force()
+    first.check_services()
+
+
+def test_pinned(fresh):
+    """taskset decides on which core the whole system runs."""
+    last = max(os.sched_getaffinity(0))
+    system = fresh(prefix=["taskset", "-c", str(last)])
+    for pd in system.state["pds"]:
+        assert os.sched_getaffinity(pd["pid"]) == {last}, pd["name"]
+        assert pd["cpu"] == last
+    system.check_services()
+
+
+def test_scheduling(fresh):
+    """Real-time priorities in the order of the description's, and none with --no-realtime."""
+    system = fresh()
+    assert system.state["scheduling"] == "SCHED_FIFO"
+    pds = sorted(system.state["pds"], key=lambda pd: pd["priority"])
+    for pd in pds:
+        assert os.sched_getscheduler(pd["pid"]) & ~os.SCHED_RESET_ON_FORK in (os.SCHED_FIFO,
+                                                                              os.SCHED_RR)
+        assert os.sched_getparam(pd["pid"]).sched_priority == pd["rt_priority"]
+    for low, high in zip(pds, pds[1:]):
+        assert (low["rt_priority"] < high["rt_priority"]) == (low["priority"] < high["priority"])
+    system.stop()
+    system = fresh(options=["--no-realtime"])
+    assert system.state["scheduling"] == "SCHED_OTHER"
+    assert {os.sched_getscheduler(pd["pid"]) for pd in system.state["pds"]} == {os.SCHED_OTHER}
+    system.check_services()
 
 
 # ---- standing still -------------------------------------------------------------------------------
