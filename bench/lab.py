@@ -214,6 +214,10 @@ class Lab:
                 file.write('1' if on else '0')
         self.threaded = on
         self.threads.clear()
+        # A veth hands a frame to its peer's NAPI only if the sending end does no segmentation
+        # offload; otherwise it runs the peer's whole receive path on the sender's core. (The
+        # generator's end has none anyway, without transmit checksums.)
+        self.system.run(['ethtool', '-K', self.system_interface, 'tso', 'off' if on else 'on'])
         return all([side.call(lambda side=side: write(side.interface))
                     for side in (self.generator, self.system)])
 
