@@ -33,10 +33,11 @@ def is_arp(frame):
     return frame[12:14] == b"\x08\x06"
 
 
-def datagram(lab, client, data, dst=None, src=None, **fields):
+def datagram(lab, client, data, dst=None, src=None, ip=None, **fields):
+    """A datagram to the client's UDP echo; addresses and IP's fields can be others."""
+    ip = ip or client.ip
     return packets.ethernet(dst or client.mac, src or lab.peer_mac, ETH_IPV4, packets.ipv4(
-        lab.peer_ip, fields.pop("ip", client.ip), 17,
-        packets.udp(lab.peer_ip, client.ip, 4000, 7, data), **fields))
+        lab.peer_ip, ip, 17, packets.udp(lab.peer_ip, ip, 4000, 7, data), **fields))
 
 
 def is_answer(frame):
