@@ -5,9 +5,7 @@
  *
  * The timer is set relative to now. timerfd counts CLOCK_MONOTONIC, which is trimmed while it runs;
  * the system's clock is a counter with a scale that was measured once (sddf/clock.h). Over the
- * length of one timeout the two differ by a few millionths, over days by as much as one likes. So
- * the timer only says when to look; what is due is what the clock says, and when the timer was
- * early, it is set again for the rest.
+ * length of one timeout the two differ by a few millionths, over days by as much as one likes.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -15,136 +13,33 @@
 #include <sys/syscall.h>
 #include <time.h>
 
-#include <microkit.h>
 #include <microkit_linux.h>
 
+#include "driver.h"
 #include "sddf/clock.h"
-#include "sddf/timer.h"
-#include "timeouts.h"
 
-#define NO_CLIENT 0xff
-
-struct timer_driver_config sddf_timer_config;
-
-static bool running;
 static int fd;
-static uint8_t irq;
-static uint8_t client_of[64]; /* by channel; NO_CLIENT */
-static struct timeouts timeouts;
-static uint64_t armed; /* when the timer goes off; TIMEOUTS_NEVER: it is not set */
 
-/* ---- the device ---------------------------------------------------------------------------- */
-
-/* timerfd_settime(2): sets or, with no deadline, stops the timer, and ends its being readable. */
-static void device_arm(uint64_t deadline)
+/* timerfd_settime(2): sets or, with 0, stops the timer, and ends its being readable. */
+void timer_device_set(uint64_t ahead)
 {
-    struct {
+    const struct {
         int64_t interval[2], value[2]; /* struct itimerspec, seconds and nanoseconds */
-    } timer = {{0, 0}, {0, 0}};
-    if (deadline != TIMEOUTS_NEVER) {
-        uint64_t now = sddf_clock_now();
-        uint64_t ahead = deadline > now ? deadline - now : 1; /* 0 would stop it */
-        timer.value[0] = (int64_t)(ahead / SDDF_NS_PER_S);
-        timer.value[1] = (int64_t)(ahead % SDDF_NS_PER_S);
-    }
+    } timer = {{0, 0}, {(int64_t)(ahead / SDDF_NS_PER_S), (int64_t)(ahead % SDDF_NS_PER_S)}};
     microkit_linux_syscall(SYS_timerfd_settime, fd, 0, (long)&timer, 0, 0, 0);
-    armed = deadline;
 }
 
-/* ---- what both entry points do ------------------------------------------------------------- */
-
-/*
- * Notifies every client that has something due, once each. At most one round over the slots per
- * reading of the clock: a slot that was taken is not due again at the same `now`.
- */
-static void expire(void)
+void timer_device_stop(void)
 {
-    uint64_t now = sddf_clock_now();
-    uint64_t due = 0;
-    uint32_t slot;
-    while (timeouts_expire(&timeouts, now, &slot)) {
-        due |= UINT64_C(1) << (slot / TIMER_IDS);
-    }
-    for (uint32_t client = 0; due != 0; client++, due >>= 1) {
-        if (due & 1) {
-            microkit_notify(sddf_timer_config.client[client]);
-        }
-    }
+    timer_device_set(0);
 }
 
-void notified(microkit_channel ch)
+bool timer_device_init(const struct sddf_device_config *device)
 {
-    if (!running || ch != irq) {
-        return;
+    fd = microkit_linux_irq_fd(device->irq[0]);
+    if (fd < 0) {
+        return false;
     }
-    expire();
-    device_arm(timeouts_next(&timeouts));
-    microkit_irq_ack(irq);
-}
-
-static enum timer_answer serve(microkit_channel ch, microkit_msginfo call)
-{
-    uint8_t client = ch < sizeof(client_of) ? client_of[ch] : NO_CLIENT;
-    seL4_Word label = microkit_msginfo_get_label(call);
-    seL4_Word words = microkit_msginfo_get_count(call);
-    bool set = label == TIMER_CALL_SET && words >= 3;
-    bool cancel = label == TIMER_CALL_CANCEL && words >= 1;
-    if (client == NO_CLIENT || (!set && !cancel)) {
-        return TIMER_BAD_CALL;
-    }
-    seL4_Word id = microkit_mr_get(0);
-    if (id >= TIMER_IDS) {
-        return TIMER_BAD_ID;
-    }
-    uint32_t slot = (uint32_t)(client * TIMER_IDS + id);
-    if (cancel) {
-        timeouts_cancel(&timeouts, slot);
-        return TIMER_OK;
-    }
-    uint64_t deadline = microkit_mr_get(1);
-    uint64_t period = microkit_mr_get(2);
-    if (period != 0 && period < TIMER_PERIOD_MIN) {
-        return TIMER_BAD_PERIOD;
-    }
-    timeouts_set(&timeouts, slot, deadline, period);
-    return TIMER_OK;
-}
-
-microkit_msginfo protected(microkit_channel ch, microkit_msginfo call)
-{
-    enum timer_answer answer = running ? serve(ch, call) : TIMER_BAD_CALL;
-    /*
-     * Only towards an earlier time. When the next deadline has moved away (TCP does that with every
-     * packet), the timer goes off too early once, finds nothing, and is set again: cheaper than a
-     * system call each time.
-     */
-    if (answer == TIMER_OK && timeouts_next(&timeouts) < armed) {
-        expire(); /* a deadline that has passed is due at once */
-        device_arm(timeouts_next(&timeouts));
-    }
-    return microkit_msginfo_new(answer, 0);
-}
-
-void init(void)
-{
-    running = false;
-    const struct timer_driver_config *config = &sddf_timer_config;
-    if (!sddf_config_ok(&config->header, SDDF_ROLE_TIMER_DRIVER, sizeof(*config)) ||
-        config->client_count > TIMER_CLIENTS_MAX || config->device.irq_count != 1 ||
-        (fd = microkit_linux_irq_fd(config->device.irq[0])) < 0) {
-        microkit_dbg_puts(microkit_name);
-        microkit_dbg_puts(": configuration sddf_timer_config does not match this program\n");
-        return;
-    }
-    irq = config->device.irq[0];
-    for (uint32_t ch = 0; ch < sizeof(client_of); ch++) {
-        client_of[ch] = NO_CLIENT;
-    }
-    for (uint32_t client = 0; client < config->client_count; client++) {
-        client_of[config->client[client] % sizeof(client_of)] = (uint8_t)client;
-    }
-    timeouts_init(&timeouts);
-    device_arm(TIMEOUTS_NEVER); /* it may still be set from before a restart */
-    running = true;
-    microkit_irq_ack(irq);
+    timer_device_stop();
+    return true;
 }

@@ -2,9 +2,14 @@
 /* The compiler and the platform, as lwIP wants to know them. */
 #pragma once
 
+#include <limits.h>
 #include <stdint.h>
 #include <string.h>
-#include <sys/types.h> /* ssize_t: lwIP defines it where limits.h has no SSIZE_MAX, and musl's has */
+#include <sys/types.h> /* ssize_t; lwIP defines one of its own where there is no SSIZE_MAX */
+
+#ifndef SSIZE_MAX
+#define SSIZE_MAX LONG_MAX
+#endif
 
 #define LWIP_NO_UNISTD_H 1
 #define LWIP_NO_CTYPE_H  1

@@ -1,0 +1,81 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""Builds systems for seL4 with an unmodified Microkit SDK.
+
+    MICROKIT_SDK=FOLDER build.py [--board BOARD] [--config CONFIG] [DESCRIPTION]
+
+The programs go to build-sel4-BOARD-CONFIG/platform/microkit, the system to
+build-sel4-BOARD-CONFIG/NAME: its description in plain SDF, a program for each protection domain, and
+loader.img. Exit status 2: something is missing, and one line says what."""
+
+import argparse
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import boards
+
+
+def build_programs(folder, target, sdk_board="", clock_hz=0, quiet=True):
+    """Cross-compiles every program into `folder`; returns where they are. With no SDK they are
+    compiled and linked without the Microkit's own functions."""
+    target.check()
+    cross = folder / "cross.ini"
+    text = target.cross_file()
+    output = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT} if quiet else {}
+    options = [f"-Dmicrokit_board={sdk_board}", f"-Dclock_hz={clock_hz or target.clock_hz}"]
+    if not (folder / "build.ninja").exists() or cross.read_text() != text:
+        # What an interrupted setup leaves behind would stand in the way.
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        cross.write_text(text)
+        command = ["meson", "setup", str(folder), "--cross-file", str(cross), *options]
+    else:
+        command = ["meson", "configure", str(folder), *options]
+    for words in (command, ["ninja", "-C", str(folder)]):
+        done = subprocess.run(words, cwd=boards.ROOT, text=True, errors="replace",
+                              stdin=subprocess.DEVNULL, check=False, **output)
+        if done.returncode != 0:
+            sys.stderr.write(done.stdout or "")
+            raise SystemExit(f"build: {' '.join(words)}: exit status {done.returncode}")
+    return folder / "platform" / "microkit"
+
+
+def build_system(board, config, description):
+    """Builds a system with its image; returns the image's path."""
+    sdk, sdk_board = boards.find_sdk(board, config)
+    folder = boards.ROOT / f"build-sel4-{board.name}-{config}"
+    programs = build_programs(folder, board.target, sdk_board, board.clock_hz)
+    sddf = boards.ROOT / "build" / "sddf"
+    if not sddf.exists():
+        raise boards.Missing(f"{sddf} is not built: make")
+    out = folder / description.stem
+    subprocess.run([sddf, "build", description, "-b",
+                    boards.HERE / "boards" / f"{board.name}.xml", "-o", out,
+                    "--search-path", programs, "--sdk", sdk, "--config", config],
+                   check=True)
+    return out / "loader.img"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--board", default="qemu_virt_aarch64")
+    parser.add_argument("--config", default="debug")
+    parser.add_argument("description", nargs="?", type=Path,
+                        default=boards.ROOT / "examples" / "echo" / "echo.xml")
+    arguments = parser.parse_args()
+    try:
+        print(build_system(boards.find_board(arguments.board), arguments.config,
+                           arguments.description))
+    except boards.Missing as missing:
+        print(f"build: {missing}", file=sys.stderr)
+        return 2
+    except subprocess.CalledProcessError as failed:
+        return failed.returncode
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

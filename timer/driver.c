@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The part of a timer driver that is the same for every device: clients call and are notified, the
+ * timeouts are kept in order, and the device is set to the next of them (timer/driver.h).
+ */
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <microkit.h>
+
+#include "driver.h"
+#include "sddf/clock.h"
+#include "sddf/timer.h"
+#include "timeouts.h"
+
+#define NO_CLIENT 0xff
+
+struct timer_driver_config sddf_timer_config;
+
+static bool running;
+static uint8_t irq;
+static uint8_t client_of[64]; /* by channel; NO_CLIENT */
+static struct timeouts timeouts;
+static uint64_t armed; /* when the timer goes off; TIMEOUTS_NEVER: it is not set */
+
+static void arm(uint64_t deadline)
+{
+    if (deadline == TIMEOUTS_NEVER) {
+        timer_device_stop();
+    } else {
+        uint64_t now = sddf_clock_now();
+        timer_device_set(deadline > now ? deadline - now : 1);
+    }
+    armed = deadline;
+}
+
+/*
+ * Notifies every client that has something due, once each. At most one round over the slots per
+ * reading of the clock: a slot that was taken is not due again at the same `now`.
+ */
+static void expire(void)
+{
+    uint64_t now = sddf_clock_now();
+    uint64_t due = 0;
+    uint32_t slot;
+    while (timeouts_expire(&timeouts, now, &slot)) {
+        due |= UINT64_C(1) << (slot / TIMER_IDS);
+    }
+    for (uint32_t client = 0; due != 0; client++, due >>= 1) {
+        if (due & 1) {
+            microkit_notify(sddf_timer_config.client[client]);
+        }
+    }
+}
+
+void notified(microkit_channel ch)
+{
+    if (!running || ch != irq) {
+        return;
+    }
+    expire();
+    arm(timeouts_next(&timeouts));
+    microkit_irq_ack(irq);
+}
+
+static enum timer_answer serve(microkit_channel ch, microkit_msginfo call)
+{
+    uint8_t client = ch < sizeof(client_of) ? client_of[ch] : NO_CLIENT;
+    seL4_Word label = microkit_msginfo_get_label(call);
+    seL4_Word words = microkit_msginfo_get_count(call);
+    bool set = label == TIMER_CALL_SET && words >= 3;
+    bool cancel = label == TIMER_CALL_CANCEL && words >= 1;
+    if (client == NO_CLIENT || (!set && !cancel)) {
+        return TIMER_BAD_CALL;
+    }
+    seL4_Word id = microkit_mr_get(0);
+    if (id >= TIMER_IDS) {
+        return TIMER_BAD_ID;
+    }
+    uint32_t slot = (uint32_t)(client * TIMER_IDS + id);
+    if (cancel) {
+        timeouts_cancel(&timeouts, slot);
+        return TIMER_OK;
+    }
+    uint64_t deadline = microkit_mr_get(1);
+    uint64_t period = microkit_mr_get(2);
+    if (period != 0 && period < TIMER_PERIOD_MIN) {
+        return TIMER_BAD_PERIOD;
+    }
+    timeouts_set(&timeouts, slot, deadline, period);
+    return TIMER_OK;
+}
+
+microkit_msginfo protected(microkit_channel ch, microkit_msginfo call)
+{
+    enum timer_answer answer = running ? serve(ch, call) : TIMER_BAD_CALL;
+    /*
+     * Only towards an earlier time. When the next deadline has moved away (TCP does that with every
+     * packet), the timer goes off too early once, finds nothing, and is set again: cheaper than
+     * setting the device each time.
+     */
+    if (answer == TIMER_OK && timeouts_next(&timeouts) < armed) {
+        expire(); /* a deadline that has passed is due at once */
+        arm(timeouts_next(&timeouts));
+    }
+    return microkit_msginfo_new(answer, 0);
+}
+
+void init(void)
+{
+    running = false;
+    const struct timer_driver_config *config = &sddf_timer_config;
+    if (!sddf_config_ok(&config->header, SDDF_ROLE_TIMER_DRIVER, sizeof(*config)) ||
+        config->client_count > TIMER_CLIENTS_MAX || config->device.irq_count != 1 ||
+        !timer_device_init(&config->device)) {
+        microkit_dbg_puts(microkit_name);
+        microkit_dbg_puts(": configuration sddf_timer_config does not match this program\n");
+        return;
+    }
+    irq = config->device.irq[0];
+    for (uint32_t ch = 0; ch < sizeof(client_of); ch++) {
+        client_of[ch] = NO_CLIENT;
+    }
+    for (uint32_t client = 0; client < config->client_count; client++) {
+        client_of[config->client[client] % sizeof(client_of)] = (uint8_t)client;
+    }
+    timeouts_init(&timeouts);
+    armed = TIMEOUTS_NEVER;
+    running = true;
+    microkit_irq_ack(irq);
+}
