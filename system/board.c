@@ -9,6 +9,17 @@
  *         <irq number="1" trigger="level"/>
  *       </device>
  *     </board>
+ *
+ * or for the Microkit, with memory for devices that have no IOMMU:
+ *
+ *     <board name="qemu_virt_aarch64" arch="aarch64" platform="microkit">
+ *       <dma phys_addr="0x80000000" size="0x10000000" coherent="true"/>
+ *       <device name="ethernet0" class="network" driver="net_virtio.elf" kind="virtio_mmio">
+ *         <region name="registers" phys_addr="0xa000000" size="0x1000"/>
+ *         <region name="rings" size="0x10000"/>
+ *         <irq number="48" trigger="edge"/>
+ *       </device>
+ *     </board>
  */
 #include <stdlib.h>
 #include <string.h>
@@ -22,9 +33,10 @@ static const struct xml_name no_names[] = {{0}};
 static const struct xml_name board_attributes[] = {
     {.name = "name", .need = XML_REQUIRED},
     {.name = "arch", .need = XML_REQUIRED},
+    {.name = "platform"},
     {0},
 };
-static const struct xml_name board_children[] = {{.name = "device"}, {0}};
+static const struct xml_name board_children[] = {{.name = "device"}, {.name = "dma"}, {0}};
 static const struct xml_spec board_spec = {board_attributes, board_children};
 
 static const struct xml_name device_attributes[] = {
@@ -39,9 +51,17 @@ static const struct xml_name device_attributes[] = {
 static const struct xml_name device_children[] = {{.name = "region"}, {.name = "irq"}, {0}};
 static const struct xml_spec device_spec = {device_attributes, device_children};
 
+static const struct xml_name dma_attributes[] = {
+    {.name = "phys_addr", .need = XML_REQUIRED},
+    {.name = "size", .need = XML_REQUIRED},
+    {.name = "coherent", .need = XML_REQUIRED},
+    {0},
+};
+static const struct xml_spec dma_spec = {dma_attributes, no_names};
+
 static const struct xml_name region_attributes[] = {
     {.name = "name", .need = XML_REQUIRED},
-    {.name = "phys_addr", .need = XML_REQUIRED},
+    {.name = "phys_addr"},
     {.name = "size", .need = XML_REQUIRED},
     {0},
 };
@@ -54,11 +74,42 @@ static const struct xml_name irq_attributes[] = {
 };
 static const struct xml_spec irq_spec = {irq_attributes, no_names};
 
-static void parse_region(const struct xml_file *xml, xmlNodePtr node, struct board_device *device)
+static void parse_platform(const struct xml_file *xml, xmlNodePtr root, struct board *board)
+{
+    char *platform = xml_string(xml, root, "platform");
+    board->microkit = platform != NULL && strcmp(platform, "microkit") == 0;
+    if (platform != NULL && !board->microkit && strcmp(platform, "linux") != 0) {
+        system_error(xml->errors, xml_place(xml, root),
+                     "platform=\"%s\" is neither \"linux\" nor \"microkit\"", platform);
+    }
+    free(platform);
+}
+
+static void parse_dma(const struct xml_file *xml, xmlNodePtr node, struct board_dma *dma)
+{
+    xml_verify(xml, node, &dma_spec);
+    if (dma->size != 0) {
+        system_error(xml->errors, xml_place(xml, node), "a second <dma>; a board has one");
+    }
+    xml_number(xml, node, "phys_addr", 0, UINT64_C(1) << 52, &dma->phys);
+    xml_number(xml, node, "size", 0x1000, UINT64_C(1) << 40, &dma->size);
+    xml_bool(xml, node, "coherent", &dma->coherent);
+    if (dma->phys % 0x1000 != 0 || dma->size % 0x1000 != 0) {
+        system_error(xml->errors, xml_place(xml, node),
+                     "phys_addr and size of <dma> are multiples of 0x1000");
+    }
+}
+
+static void parse_region(const struct xml_file *xml, xmlNodePtr node, const struct board *board,
+                         struct board_device *device)
 {
     xml_verify(xml, node, &region_spec);
     struct board_region region = {.name = xml_string(xml, node, "name")};
-    xml_number(xml, node, "phys_addr", 0, UINT64_C(1) << 52, &region.phys);
+    region.memory = !xml_number(xml, node, "phys_addr", 0, UINT64_C(1) << 52, &region.phys);
+    if (region.memory && board->dma.size == 0) {
+        system_error(xml->errors, xml_place(xml, node),
+                     "a region has a phys_addr, or is memory of a board with <dma>");
+    }
     xml_number(xml, node, "size", 0x1000, UINT64_C(1) << 40, &region.size);
     if (region.phys % 0x1000 != 0 || region.size % 0x1000 != 0) {
         system_error(xml->errors, xml_place(xml, node),
@@ -96,7 +147,7 @@ static void parse_device(const struct xml_file *xml, xmlNodePtr node, struct boa
     xml_number(xml, node, "io_base", 0, UINT64_C(1) << 48, &device.io_base);
     xml_bool(xml, node, "data", &device.data);
     for (xmlNodePtr n = NULL; (n = xml_child(node, "region", n)) != NULL;) {
-        parse_region(xml, n, &device);
+        parse_region(xml, n, board, &device);
     }
     for (xmlNodePtr n = NULL; (n = xml_child(node, "irq", n)) != NULL;) {
         parse_irq(xml, n, &device);
@@ -123,6 +174,10 @@ bool board_parse(const char *path, struct board *board, struct system_errors *er
         xml_verify(&xml, root, &board_spec);
         board->name = xml_string(&xml, root, "name");
         board->arch = xml_string(&xml, root, "arch");
+        parse_platform(&xml, root, board);
+        for (xmlNodePtr n = NULL; (n = xml_child(root, "dma", n)) != NULL;) {
+            parse_dma(&xml, n, &board->dma);
+        }
         for (xmlNodePtr n = NULL; (n = xml_child(root, "device", n)) != NULL;) {
             parse_device(&xml, n, board);
         }

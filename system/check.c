@@ -13,7 +13,13 @@ typedef unsigned long long ull;
 
 /* ---- memory regions ------------------------------------------------------------------------ */
 
-/* Physical addresses are those of the board's devices: there is nothing else to be found there. */
+static bool within(const struct system_region *region, uint64_t phys, uint64_t size)
+{
+    return region->phys >= phys && region->phys - phys < size &&
+           region->size <= size - (region->phys - phys);
+}
+
+/* Physical addresses are those of the board's devices, or of memory that they reach. */
 static void check_phys(const struct check *c, const struct system_region *region)
 {
     if (region->phys % region->page_size != 0) {
@@ -22,12 +28,15 @@ static void check_phys(const struct check *c, const struct system_region *region
                      (ull)region->phys, region->name, (ull)region->page_size);
         return;
     }
+    const struct board_dma *dma = &c->board->dma;
+    if (within(region, dma->phys, dma->size)) {
+        return;
+    }
     for (size_t i = 0; i < c->board->device_count; i++) {
         const struct board_device *device = &c->board->devices[i];
         for (size_t j = 0; j < device->region_count; j++) {
             const struct board_region *r = &device->regions[j];
-            if (region->phys >= r->phys && region->phys - r->phys < r->size &&
-                region->size <= r->size - (region->phys - r->phys)) {
+            if (!r->memory && within(region, r->phys, r->size)) {
                 return;
             }
         }
@@ -37,6 +46,9 @@ static void check_phys(const struct check *c, const struct system_region *region
         const struct board_device *device = &c->board->devices[i];
         for (size_t j = 0; j < device->region_count; j++) {
             const struct board_region *r = &device->regions[j];
+            if (r->memory) {
+                continue;
+            }
             char *longer = model_format("%s%s %s %s at 0x%llx (0x%llx bytes)", list,
                                         *list == '\0' ? "; there are" : ",", device->name, r->name,
                                         (ull)r->phys, (ull)r->size);

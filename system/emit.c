@@ -72,18 +72,18 @@ static void emit_map(FILE *out, const struct system *system, const struct system
     fputs("/>\n", out);
 }
 
-static void emit_irq(FILE *out, const struct system_irq *irq, int depth)
+static void emit_irq(FILE *out, const struct system_irq *irq, int depth, bool newer)
 {
     indent(out, depth);
     fputs("<irq", out);
     number(out, "irq", irq->irq);
     number(out, "id", irq->id);
     attribute(out, "trigger", irq->edge ? "edge" : "level");
-    attribute(out, "setvar_id", irq->setvar_id);
+    attribute(out, "setvar_id", newer ? irq->setvar_id : NULL);
     fputs("/>\n", out);
 }
 
-static void emit_pd(FILE *out, const struct system *system, size_t index, int depth)
+static void emit_pd(FILE *out, const struct system *system, size_t index, int depth, bool newer)
 {
     const struct system_pd *pd = &system->pds[index];
     indent(out, depth);
@@ -98,12 +98,12 @@ static void emit_pd(FILE *out, const struct system *system, size_t index, int de
         attribute(out, "passive", "true");
     }
     address(out, "stack_size", pd->stack_size);
-    if (pd->cpu != 0) {
+    if (pd->cpu != 0 && newer) {
         number(out, "cpu", pd->cpu);
     }
     if (pd->parent != SYSTEM_NONE) {
         number(out, "id", pd->child_id);
-        attribute(out, "setvar_id", pd->child_setvar_id);
+        attribute(out, "setvar_id", newer ? pd->child_setvar_id : NULL);
     }
     fputs(">\n", out);
     indent(out, depth + 1);
@@ -114,7 +114,7 @@ static void emit_pd(FILE *out, const struct system *system, size_t index, int de
         emit_map(out, system, &pd->maps[i], depth + 1);
     }
     for (size_t i = 0; i < pd->irq_count; i++) {
-        emit_irq(out, &pd->irqs[i], depth + 1);
+        emit_irq(out, &pd->irqs[i], depth + 1, newer);
     }
     for (size_t i = 0; i < pd->setvar_count; i++) {
         indent(out, depth + 1);
@@ -125,7 +125,7 @@ static void emit_pd(FILE *out, const struct system *system, size_t index, int de
     }
     for (size_t i = index + 1; i < system->pd_count; i++) {
         if (system->pds[i].parent == index) {
-            emit_pd(out, system, i, depth + 1);
+            emit_pd(out, system, i, depth + 1, newer);
         }
     }
     indent(out, depth);
@@ -133,7 +133,7 @@ static void emit_pd(FILE *out, const struct system *system, size_t index, int de
 }
 
 static void emit_channel(FILE *out, const struct system *system,
-                         const struct system_channel *channel)
+                         const struct system_channel *channel, bool newer)
 {
     fputs("  <channel>\n", out);
     for (int side = 0; side < 2; side++) {
@@ -143,7 +143,7 @@ static void emit_channel(FILE *out, const struct system *system,
         number(out, "id", end->id);
         attribute(out, "pp", end->pp ? "true" : NULL);
         attribute(out, "notify", end->notify ? NULL : "false");
-        attribute(out, "setvar_id", end->setvar_id);
+        attribute(out, "setvar_id", newer ? end->setvar_id : NULL);
         fputs("/>\n", out);
     }
     fputs("  </channel>\n", out);
@@ -167,19 +167,25 @@ static void emit_io_space(FILE *out, const struct system *system,
 
 bool system_emit(const struct system *system, FILE *out)
 {
+    return system_emit_for(system, SYSTEM_SDF_NEWER, out);
+}
+
+bool system_emit_for(const struct system *system, unsigned release, FILE *out)
+{
+    const bool newer = release >= SYSTEM_SDF_NEWER;
     fputs("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<system>\n", out);
     for (size_t i = 0; i < system->region_count; i++) {
         emit_region(out, &system->regions[i]);
     }
     for (size_t i = 0; i < system->pd_count; i++) {
         if (system->pds[i].parent == SYSTEM_NONE) {
-            emit_pd(out, system, i, 1);
+            emit_pd(out, system, i, 1, newer);
         }
     }
     for (size_t i = 0; i < system->channel_count; i++) {
-        emit_channel(out, system, &system->channels[i]);
+        emit_channel(out, system, &system->channels[i], newer);
     }
-    for (size_t i = 0; i < system->io_space_count; i++) {
+    for (size_t i = 0; i < system->io_space_count && newer; i++) {
         emit_io_space(out, system, &system->io_spaces[i]);
     }
     fputs("</system>\n", out);

@@ -14,6 +14,7 @@
 #include "system/model.h"
 
 #define PAGE       UINT64_C(0x1000)
+#define LARGE_PAGE UINT64_C(0x200000)
 #define STACK_SIZE 0x10000 /* of every PD that is made here */
 
 size_t expand_pd(struct expand *e, const char *name, const char *program, unsigned priority,
@@ -45,6 +46,26 @@ size_t expand_region(struct expand *e, const char *name, uint64_t size, struct s
     region->page_size = PAGE;
     region->place = place;
     return index;
+}
+
+uint64_t expand_dma(struct expand *e, size_t region)
+{
+    const struct board_dma *dma = &e->board->dma;
+    struct system_region *r = &e->system->regions[region];
+    /* Where a large page fits, it may be used. */
+    uint64_t start = dma->phys + e->dma_used;
+    start = model_round_up(start, r->size % LARGE_PAGE == 0 ? LARGE_PAGE : PAGE);
+    if (start - dma->phys > dma->size || r->size > dma->size - (start - dma->phys)) {
+        system_error(e->errors, r->place,
+                     "the devices of board %s reach 0x%llx bytes of memory, and with \"%s\" it "
+                     "would be more; use fewer or smaller queues",
+                     e->board->name, (unsigned long long)dma->size, r->name);
+        return 0;
+    }
+    e->dma_used = start + r->size - dma->phys;
+    r->has_phys = true;
+    r->phys = start;
+    return start;
 }
 
 /* ---- addresses ----------------------------------------------------------------------------- */
@@ -105,7 +126,7 @@ struct sddf_region_config expand_map(struct expand *e, size_t pd, size_t region,
     map->region = region;
     map->vaddr = vaddr;
     map->perms = perms;
-    map->cached = !s->regions[region].has_phys;
+    map->cached = true;
     map->place = place;
     return (struct sddf_region_config){.vaddr = vaddr, .size = size};
 }
@@ -190,9 +211,20 @@ void expand_device(struct expand *e, size_t pd, const struct board_device *devic
         char *name = model_format("%s_%s", device->name, device->regions[i].name);
         size_t region = expand_region(e, name, device->regions[i].size, place);
         free(name);
-        s->regions[region].has_phys = true;
-        s->regions[region].phys = device->regions[i].phys;
+        bool cached = device->regions[i].memory && e->board->dma.coherent;
+        uint64_t io_address = 0;
+        if (device->regions[i].memory) {
+            io_address = expand_dma(e, region);
+        } else {
+            s->regions[region].has_phys = true;
+            s->regions[region].phys = device->regions[i].phys;
+        }
+        size_t before = s->pds[pd].map_count;
         config->region[i] = expand_map(e, pd, region, SYSTEM_READ | SYSTEM_WRITE);
+        config->region[i].io_address = io_address;
+        for (size_t j = before; j < s->pds[pd].map_count; j++) {
+            s->pds[pd].maps[j].cached = cached;
+        }
     }
 }
 
@@ -223,7 +255,7 @@ bool system_expand(struct system *system, const struct board *board,
                    const struct system_search *search, struct system_errors *errors)
 {
     size_t before = errors->count;
-    struct expand e = {system, board, search, errors};
+    struct expand e = {system, board, search, errors, 0};
     for (size_t i = 0; i < system->timer_count; i++) {
         expand_timer(&e, &system->timers[i]);
     }

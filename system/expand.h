@@ -22,6 +22,7 @@ struct expand {
     const struct board *board;
     const struct system_search *search;
     struct system_errors *errors;
+    uint64_t dma_used; /* bytes of the board's <dma> */
 };
 
 /* A PD of the framework's: program, priority unless overridden, a stack that its code is fit for.
@@ -31,6 +32,12 @@ size_t expand_pd(struct expand *e, const char *name, const char *program, unsign
 
 /* `size` is rounded up to pages. */
 size_t expand_region(struct expand *e, const char *name, uint64_t size, struct system_place place);
+
+/*
+ * Where there is no IOMMU: gives a region a physical address, from the board's <dma>, which is its
+ * IO address too.
+ */
+uint64_t expand_dma(struct expand *e, size_t region);
 
 /* Maps a region where there is room, and says where. */
 struct sddf_region_config expand_map(struct expand *e, size_t pd, size_t region, unsigned perms);

@@ -31,7 +31,7 @@ struct making {
     struct expand *e;
     const struct system_network *n;
     const struct board_device *device;
-    size_t io_space;
+    size_t io_space;  /* SYSTEM_NONE: IO addresses are physical */
     uint64_t io_next; /* the next IO address */
     size_t driver, virt_rx, virt_tx, arp;
     size_t dma; /* region */
@@ -67,6 +67,9 @@ static size_t region(struct making *m, const char *who, const char *what, uint64
 static uint64_t device_map(struct making *m, size_t index, unsigned perms)
 {
     struct system *s = m->e->system;
+    if (m->io_space == SYSTEM_NONE) {
+        return expand_dma(m->e, index);
+    }
     struct system_io_space *space = &s->io_spaces[m->io_space];
     struct system_iomap *map = model_append(&space->maps, &space->map_count, sizeof(*map));
     map->region = index;
@@ -322,11 +325,15 @@ void expand_network(struct expand *e, const struct system_network *network)
     m->e = e;
     m->n = network;
     m->device = board_device(e->board, network->device);
-    m->io_space = s->io_space_count;
-    m->io_next = m->device->io_base;
-    struct system_io_space *space = model_append(&s->io_spaces, &s->io_space_count, sizeof(*space));
-    space->name = model_string(network->device);
-    space->place = network->place;
+    m->io_space = SYSTEM_NONE;
+    if (e->board->dma.size == 0) {
+        m->io_space = s->io_space_count;
+        m->io_next = m->device->io_base;
+        struct system_io_space *space =
+            model_append(&s->io_spaces, &s->io_space_count, sizeof(*space));
+        space->name = model_string(network->device);
+        space->place = network->place;
+    }
 
     make_components(m);
     for (size_t i = 0; i < network->client_count; i++) {

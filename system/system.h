@@ -166,7 +166,8 @@ struct system {
  * which device a region stands for, so that plain SDF carries all that the loader must know.
  */
 struct board_region {
-    char *name; /* what the platform calls the resource: "rx_ring", "registers" ... */
+    char *name;  /* what the platform calls the resource: "rx_ring", "registers" ... */
+    bool memory; /* not of the device, but memory that it reaches: at an address from board.dma */
     uint64_t phys;
     uint64_t size;
 };
@@ -190,10 +191,23 @@ struct board_device {
     struct system_place place;
 };
 
+/*
+ * Where devices reach memory at its physical address, as no IOMMU is between: the part of memory
+ * that what they reach is taken from, so that these addresses are known beforehand. Size 0: the
+ * devices have IO addresses of their own.
+ */
+struct board_dma {
+    uint64_t phys;
+    uint64_t size;
+    bool coherent; /* devices see what the caches have */
+};
+
 struct board {
     char *file;
-    char *name; /* "linux" */
-    char *arch; /* "x86_64" */
+    char *name;    /* "linux" */
+    char *arch;    /* "x86_64" */
+    bool microkit; /* platform="microkit": systems are for the Microkit's tool, not for here */
+    struct board_dma dma;
     struct board_device *devices;
     size_t device_count;
 };
@@ -256,7 +270,18 @@ bool system_load(const char *path, struct system *system, const struct board *bo
 /* Takes in the configurations that the programs of a plain description have in them already. */
 void system_adopt(struct system *system, const struct system_search *search);
 
-/* False if `out` could not be written. */
+/*
+ * Releases of the Microkit, as numbers that can be compared. What came after 2.0.1 (cpu, setvar_id,
+ * io_address_space) is written for releases from SYSTEM_SDF_NEWER on, whose tool knows it.
+ */
+#define SYSTEM_SDF(major, minor, patch) ((unsigned)((major)*10000 + (minor)*100 + (patch)))
+#define SYSTEM_SDF_OLDEST               SYSTEM_SDF(2, 0, 1)
+#define SYSTEM_SDF_NEWER                SYSTEM_SDF(2, 3, 0)
+
+/* All of the system, as `sddf run` reads it. False if `out` could not be written. */
 bool system_emit(const struct system *system, FILE *out);
+
+/* For the Microkit's tool of this release; the configurations are in the programs. */
+bool system_emit_for(const struct system *system, unsigned release, FILE *out);
 bool system_draw(const struct system *system, const struct board *board, FILE *dot);
 void system_free(struct system *system);
