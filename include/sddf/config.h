@@ -30,6 +30,10 @@ enum sddf_role {
     SDDF_ROLE_NET_CLIENT = 6,
     SDDF_ROLE_TIMER_DRIVER = 16,
     SDDF_ROLE_TIMER_CLIENT = 17,
+    SDDF_ROLE_SERIAL_DRIVER = 32,
+    SDDF_ROLE_SERIAL_VIRT_RX = 33,
+    SDDF_ROLE_SERIAL_VIRT_TX = 34,
+    SDDF_ROLE_SERIAL_CLIENT = 35,
 };
 
 struct sddf_config_header {
@@ -66,7 +70,7 @@ struct sddf_device_config {
     uint32_t irq_count;
     struct sddf_region_config region[SDDF_DEVICE_REGIONS];
     uint8_t irq[SDDF_DEVICE_IRQS]; /* channels */
-    uint32_t reserved;
+    uint32_t ring_size;            /* entries of each hardware ring at most; 0: as many as fit */
 };
 
 /* Is this the configuration that a program of this role and version expects? */

@@ -229,7 +229,8 @@ static inline void sddf_queue_write_run(sddf_atomic_u64 *slot, const void *entri
     for (; n > 0; n--, slot += words, from += words * 8) {
         for (uint32_t i = 0; i < words; i++) {
             uint64_t word;
-            memcpy(&word, from + i * 8, 8); /* an entry need not be an array of words */
+            /* An entry need not be an array of words. Built in: a freestanding memcpy is a call. */
+            __builtin_memcpy(&word, from + i * 8, 8);
             sddf_store_relaxed_u64(&slot[i], word);
         }
     }
@@ -302,6 +303,17 @@ static inline bool sddf_queue_needs_signal(struct sddf_queue_producer *q)
     return passed;
 }
 
+/*
+ * For a producer that could wait before it publishes more, and saves work by it: how many entries
+ * must be published from now on until the consumer wants a signal, 1..capacity. 0: it has had its
+ * signal and not asked again yet, so nothing is known (nor is anything of a hostile one's mark).
+ */
+static inline uint32_t sddf_queue_signal_distance(const struct sddf_queue_producer *q)
+{
+    const uint32_t distance = sddf_load_relaxed_u32(&q->peer->mark) + 1 - q->published;
+    return distance <= q->capacity ? distance : 0;
+}
+
 /* True once after each time that the consumer has attached anew (not the first time). */
 static inline bool sddf_queue_consumer_restarted(struct sddf_queue_producer *q)
 {
@@ -366,7 +378,7 @@ static inline void sddf_queue_read_slot(const sddf_atomic_u64 *slot, void *entry
         /* Once: what is checked later is what was read here, whatever the producer does. */
         copy[i] = sddf_load_relaxed_u64(&slot[i]);
     }
-    memcpy(entry, copy, (size_t)words * 8);
+    __builtin_memcpy(entry, copy, (size_t)words * 8);
 }
 
 /* Copies `n` entries of `words` words each out of slots that follow each other in memory. */
@@ -377,7 +389,7 @@ static inline void sddf_queue_read_run(const sddf_atomic_u64 *slot, void *entrie
     for (; n > 0; n--, slot += words, to += words * 8) {
         for (uint32_t i = 0; i < words; i++) {
             uint64_t word = sddf_load_relaxed_u64(&slot[i]); /* once, as above */
-            memcpy(to + i * 8, &word, 8);
+            __builtin_memcpy(to + i * 8, &word, 8);
         }
     }
 }
@@ -459,6 +471,17 @@ static inline bool sddf_queue_request_signal_at(struct sddf_queue_consumer *q, u
     sddf_fence_seq_cst();
     sddf_queue_consumer_refresh(q);
     return q->tail - q->head < count;
+}
+
+/*
+ * Between two passes over a queue, after a request for a signal has found something: is it worth
+ * another pass now? A queue never offers more than its capacity at a time, but a producer whose
+ * tail is impossible would offer that much again and again, 2^32 entries long, without lifting a
+ * finger. Such a one is looked at once a wake-up.
+ */
+static inline bool sddf_queue_tail_possible(const struct sddf_queue_consumer *q)
+{
+    return sddf_load_relaxed_u32(&q->peer->tail) - q->head <= q->capacity;
 }
 
 /* True once after each time that the producer has attached anew (not the first time). */

@@ -1,0 +1,588 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Ethernet driver for virtio network devices (virtio 1.2, section 5.1) on the MMIO transport.
+ *
+ *            Rx                                   Tx
+ *         receiveq1                           transmitq1
+ *         ^        |                          ^        |
+ *   rx_provide  rx_return               tx_provide  tx_return
+ *         |        v                          |        v
+ *       free     active                    active     free
+ *            virt_rx                              virt_tx
+ *
+ * It moves descriptors and maps no packet data. The device's header for each frame
+ * (struct virtio_net_hdr, 5.1.6) lies in the driver's ring memory, the frame where the queue
+ * entry's IO address says, and two descriptors join them: no client can forge a header.
+ *
+ * Interrupts. Every received frame may interrupt an idle driver. Transmitted ones do so only when
+ * somebody is short of their buffers: virt_tx, which says so by its mark in the free queue, or the
+ * driver itself, whose ring is full. Otherwise they are gathered whenever the driver runs.
+ *
+ * Checksums. NET_CSUM_WANTED needs VIRTIO_NET_F_CSUM and is refused without. With
+ * VIRTIO_NET_F_GUEST_CSUM the device vouches for a frame's checksum in two ways (5.1.6.4), and both
+ * are NET_CSUM_VERIFIED here: it has checked it (DATA_VALID), or the frame comes from a sender on
+ * the same host, is known to be good, and was never given more than the pseudo-header's sum
+ * (NEEDS_CSUM). So a receiver that is told "verified" has no use for the frame's checksum field.
+ *
+ * The device is a neighbour too. If it says something impossible, or that it needs a reset, it is
+ * reset: then it has no buffer any more, those for receiving are given to it again, and those of
+ * frames that may or may not have been sent go back to virt_tx.
+ */
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <microkit.h>
+
+#include "mmio.h"
+#include "sddf/net.h"
+#include "virtqueue.h"
+
+/* The device's regions in the configuration: registers, and memory for both queues' rings. */
+enum { REGION_REGISTERS, REGION_RINGS, REGIONS };
+
+/* 5.1.2 Virtqueues, without VIRTIO_NET_F_MQ */
+enum { RECEIVEQ, TRANSMITQ };
+
+/* 5.1.3 Feature bits */
+#define VIRTIO_NET_F_CSUM       (UINT64_C(1) << 0)
+#define VIRTIO_NET_F_GUEST_CSUM (UINT64_C(1) << 1)
+#define VIRTIO_NET_F_MAC        (UINT64_C(1) << 5)
+
+#define FEATURES_REQUIRED VIRTIO_F_VERSION_1
+#define FEATURES_WANTED                                                                            \
+    (VIRTIO_F_VERSION_1 | VIRTIO_F_INDIRECT_DESC | VIRTIO_F_EVENT_IDX | VIRTIO_F_ACCESS_PLATFORM | \
+     VIRTIO_F_ORDER_PLATFORM | VIRTIO_NET_F_CSUM | VIRTIO_NET_F_GUEST_CSUM | VIRTIO_NET_F_MAC)
+
+/*
+ * 5.1.6, struct virtio_net_hdr as three words, lowest bits first:
+ *   flags (8 bits), gso_type (8), hdr_len (16); gso_size (16), csum_start (16);
+ *   csum_offset (16), num_buffers (16)
+ */
+#define HEADER_LENGTH     12u
+#define HEADER_NEEDS_CSUM 1u
+#define HEADER_DATA_VALID 2u
+
+struct net_driver_config sddf_net_config;
+
+static bool configured; /* attached to both virtualisers, and there is a device */
+static bool live;       /* the device runs */
+static bool reset_done; /* in this wake-up */
+static uint8_t irq;
+static struct virtio_mmio device;
+static struct net_stats *stats;
+
+static struct virtqueue rx;
+static struct sddf_queue_producer rx_active;
+static struct sddf_queue_consumer rx_free;
+static uint64_t rx_base, rx_size; /* what the device may write to: the first data region */
+/*
+ * Buffers on their way into the ring again, before any of rx_free: together with those in the ring
+ * never more than the ring had room for.
+ */
+static uint64_t rx_held[VIRTQUEUE_SIZE_MAX];
+static uint32_t rx_held_count;
+static bool rx_checked; /* the device vouches for checksums */
+
+static struct virtqueue tx;
+static struct sddf_queue_producer tx_free;
+static struct sddf_queue_consumer tx_active;
+static uint32_t tx_region; /* where the last frame was; the next one probably is, too */
+/* Buffers that a reset took from the ring, on their way to tx_free; nothing is sent before. */
+static uint64_t tx_held[VIRTQUEUE_SIZE_MAX];
+static uint32_t tx_held_count;
+static bool tx_waits; /* frames wait for room in the ring */
+static bool tx_fills; /* the device fills checksums in */
+
+static void count(enum net_stat stat, uint64_t n)
+{
+    if (n != 0) {
+        net_stat_add(&stats->row[0], stat, n);
+    }
+}
+
+static uint32_t min(uint32_t a, uint32_t b)
+{
+    return a < b ? a : b;
+}
+
+/* ---- Rx ------------------------------------------------------------------------------------ */
+
+/* 5.1.6.3 Setting Up Receive Buffers. True if there may be more to do. */
+static bool rx_provide(void)
+{
+    while (rx_held_count != 0 && virtqueue_space(&rx) != 0) {
+        virtqueue_give(&rx, rx_held[--rx_held_count]);
+    }
+    uint32_t n = min(sddf_queue_available(&rx_free), virtqueue_space(&rx));
+    uint32_t refused = 0;
+    struct net_entry entry;
+    for (; n > 0 && net_queue_dequeue(&rx_free, &entry); n--) {
+        const uint64_t offset = entry.address - rx_base;
+        if (offset >= rx_size) {
+            refused++; /* no buffer to receive in: there is nothing to give back */
+            continue;
+        }
+        virtqueue_give(&rx, entry.address - offset % NET_BUFFER_SIZE);
+    }
+    virtqueue_publish(&rx);
+    count(NET_STAT_REFUSED_ADDRESS, refused);
+    const uint32_t filled = virtqueue_in_flight(&rx);
+    if (filled == rx.slots) {
+        sddf_queue_release(&rx_free); /* when there is room again, the device interrupts */
+        return false;
+    }
+    /*
+     * The device interrupts when it has used any, and then we look here: only with an empty ring is
+     * every buffer worth a signal, else half as many as it has.
+     */
+    const uint32_t enough = min(filled / 2 + 1, rx_free.capacity);
+    return !sddf_queue_request_signal_at(&rx_free, enough) && sddf_queue_tail_possible(&rx_free);
+}
+
+/* 5.1.6.4 Processing of Incoming Packets. */
+static void rx_return(void)
+{
+    const uint32_t used = virtqueue_used(&rx);
+    const uint32_t n = used == 0 ? 0 : min(used, sddf_queue_space(&rx_active, used));
+    uint32_t packets = 0;
+    uint32_t malformed = 0;
+    uint64_t bytes = 0;
+    struct virtqueue_return back;
+    for (uint32_t i = 0; i < n && virtqueue_take(&rx, &back); i++) {
+        const uint32_t length = back.length - HEADER_LENGTH; /* of a short one: huge */
+        if (length - NET_FRAME_MIN > NET_FRAME_MAX - NET_FRAME_MIN) {
+            malformed++;
+            rx.broken |= back.length < HEADER_LENGTH || length > NET_BUFFER_SIZE;
+            rx_held[rx_held_count++] = back.address;
+            continue;
+        }
+        uint32_t flags = 0;
+        if (rx_checked) {
+            flags = sddf_device_load32(virtqueue_header(&rx, back.slot)) &
+                    (HEADER_NEEDS_CSUM | HEADER_DATA_VALID);
+        }
+        net_queue_enqueue(&rx_active, (struct net_entry){
+                                          .address = back.address,
+                                          .length = (uint16_t)length,
+                                          .flags = flags != 0 ? NET_CSUM_VERIFIED : 0,
+                                      });
+        packets++;
+        bytes += length;
+    }
+    if (n != 0) {
+        sddf_queue_publish(&rx_active);
+        count(NET_STAT_RX_PACKETS, packets);
+        count(NET_STAT_RX_BYTES, bytes);
+        count(NET_STAT_DROP_MALFORMED, malformed);
+    }
+}
+
+/* ---- Tx ------------------------------------------------------------------------------------ */
+
+/* Is this address one that the device may send from, and the frame inside one buffer? */
+static bool tx_address_ok(uint64_t address, uint32_t length)
+{
+    const struct sddf_region_config *data = &sddf_net_config.data[tx_region];
+    if (address - data->io_address >= data->size) {
+        uint32_t i = 1;
+        for (; i < sddf_net_config.data_count; i++) {
+            data = &sddf_net_config.data[i];
+            if (address - data->io_address < data->size) {
+                break;
+            }
+        }
+        if (i >= sddf_net_config.data_count) {
+            return false;
+        }
+        tx_region = i;
+    }
+    return length <= NET_BUFFER_SIZE - (address - data->io_address) % NET_BUFFER_SIZE;
+}
+
+/* Why a frame cannot be sent; NET_STAT_COUNT if it can. */
+static enum net_stat tx_fault(const struct net_entry *entry)
+{
+    if (entry->length < NET_FRAME_MIN || entry->length > NET_FRAME_MAX) {
+        return NET_STAT_REFUSED_LENGTH;
+    }
+    if (!tx_address_ok(entry->address, entry->length)) {
+        return NET_STAT_REFUSED_ADDRESS;
+    }
+    if (entry->flags != 0 &&
+        (entry->flags != NET_CSUM_WANTED || !tx_fills ||
+         (uint32_t)entry->csum_start + entry->csum_offset + 2 > entry->length)) {
+        return NET_STAT_REFUSED_FLAGS;
+    }
+    return NET_STAT_COUNT;
+}
+
+static void tx_refuse(const struct net_entry *entry, enum net_stat why)
+{
+    count(why, 1);
+    /* It goes back where it came from. No room for it: then it was not one of virt_tx's buffers. */
+    net_queue_enqueue(&tx_free, (struct net_entry){.address = entry->address});
+    sddf_queue_publish(&tx_free);
+}
+
+/* 5.1.6.2 Packet Transmission. */
+static void tx_give(const struct net_entry *entry)
+{
+    if (tx_fills) { /* else the header is zero, and stays so */
+        const bool wanted = entry->flags != 0;
+        uint32_t *header = virtqueue_header(&tx, virtqueue_next_slot(&tx));
+        sddf_device_store32(&header[0], wanted ? HEADER_NEEDS_CSUM : 0);
+        sddf_device_store32(&header[1], wanted ? (uint32_t)entry->csum_start << 16 : 0);
+        sddf_device_store32(&header[2], wanted ? entry->csum_offset : 0);
+    }
+    virtqueue_give_length(&tx, entry->address, entry->length);
+}
+
+/* True if there may be more to do. */
+static bool tx_provide(void)
+{
+    const uint32_t ready = sddf_queue_available(&tx_active);
+    const uint32_t n = tx_held_count != 0 ? 0 : min(ready, virtqueue_space(&tx));
+    uint32_t packets = 0;
+    uint64_t bytes = 0;
+    struct net_entry entry;
+    for (uint32_t i = 0; i < n && net_queue_dequeue(&tx_active, &entry); i++) {
+        const enum net_stat fault = tx_fault(&entry);
+        if (fault != NET_STAT_COUNT) {
+            tx_refuse(&entry, fault);
+            continue;
+        }
+        tx_give(&entry);
+        packets++;
+        bytes += entry.length;
+    }
+    virtqueue_publish(&tx);
+    count(NET_STAT_TX_PACKETS, packets);
+    count(NET_STAT_TX_BYTES, bytes);
+    tx_waits = n < ready;
+    if (tx_waits) {
+        sddf_queue_release(&tx_active);
+        return false;
+    }
+    return !sddf_queue_request_signal(&tx_active) && sddf_queue_tail_possible(&tx_active);
+}
+
+/* Buffers of what has been sent. */
+static void tx_return(void)
+{
+    while (tx_held_count != 0 &&
+           net_queue_enqueue(&tx_free, (struct net_entry){.address = tx_held[tx_held_count - 1]})) {
+        tx_held_count--;
+    }
+    const uint32_t used = virtqueue_used(&tx);
+    const uint32_t n = used == 0 ? 0 : min(used, sddf_queue_space(&tx_free, used));
+    struct virtqueue_return back;
+    for (uint32_t i = 0; i < n && virtqueue_take(&tx, &back); i++) {
+        net_queue_enqueue(&tx_free, (struct net_entry){.address = back.address});
+    }
+    sddf_queue_publish(&tx_free);
+}
+
+/*
+ * After how many more completions somebody is short of buffers; 0: after none of those in flight.
+ *
+ * virt_tx lowers its mark only in a pass that sends something, and what it sends wakes us, so the
+ * mark that we have seen holds while we sleep. While virt_tx has had its signal and not set a new
+ * mark, half of what is in flight is a guess that gives everything back in the end.
+ */
+static uint32_t tx_wanted(void)
+{
+    const uint32_t in_flight = virtqueue_in_flight(&tx);
+    const uint32_t half = (in_flight + 1) / 2;
+    uint32_t wanted = sddf_queue_signal_distance(&tx_free);
+    if (wanted == 0 || (tx_waits && wanted > half)) {
+        wanted = half;
+    }
+    return wanted <= in_flight ? wanted : 0;
+}
+
+/* ---- the device ---------------------------------------------------------------------------- */
+
+/* The largest rings that the memory has room for, and the device can have. 0: none at all. */
+static uint32_t ring_size(uint32_t queue_max, bool indirect)
+{
+    const uint32_t smallest = indirect ? 1 : 2;
+    uint32_t most = min(queue_max, VIRTQUEUE_SIZE_MAX);
+    if (sddf_net_config.device.ring_size != 0) {
+        most = min(most, sddf_net_config.device.ring_size);
+    }
+    const uint64_t half = sddf_net_config.device.region[REGION_RINGS].size / 2;
+    uint32_t size = VIRTQUEUE_SIZE_MAX;
+    while (size >= smallest && (size > most || virtqueue_layout(size, indirect).bytes > half)) {
+        size /= 2;
+    }
+    return size >= smallest ? size : 0;
+}
+
+/* 4.2.3.2 Virtqueue Configuration. Each queue has one half of the ring memory. */
+static bool ring_start(struct virtqueue *q, uint32_t which, struct virtqueue_shape shape)
+{
+    const struct sddf_region_config *rings = &sddf_net_config.device.region[REGION_RINGS];
+    const bool indirect = (device.features & VIRTIO_F_INDIRECT_DESC) != 0;
+    const uint32_t size = ring_size(virtio_mmio_queue_max(&device, which), indirect);
+    if (size == 0) {
+        return false;
+    }
+    const struct virtqueue_layout layout = virtqueue_layout(size, indirect);
+    const uint64_t offset = which * (rings->size / 2);
+    const uint64_t io = rings->io_address + offset;
+    shape.header_length = HEADER_LENGTH;
+    shape.payload_length = NET_BUFFER_SIZE;
+    shape.event_index = (device.features & VIRTIO_F_EVENT_IDX) != 0;
+    virtqueue_start(q, &layout, &shape, (void *)(uintptr_t)(rings->vaddr + offset), io);
+    virtio_mmio_queue_start(&device, size, io, io + layout.avail, io + layout.used);
+    return true;
+}
+
+/*
+ * 3.1.1 Driver Initialization, for the first time or again. From the moment that the reset is
+ * complete, what the rings had is ours. False: the device does not do what it should, and nothing
+ * is given to it until the next try.
+ */
+static bool device_start(void)
+{
+    live = false;
+    if (!virtio_mmio_reset(&device)) {
+        return false;
+    }
+    rx_held_count += virtqueue_collect(&rx, &rx_held[rx_held_count]);
+    tx_held_count += virtqueue_collect(&tx, &tx_held[tx_held_count]);
+    if (!virtio_mmio_begin(&device, FEATURES_WANTED, FEATURES_REQUIRED) ||
+        !ring_start(&rx, RECEIVEQ, (struct virtqueue_shape){.device_writes = true}) ||
+        !ring_start(&tx, TRANSMITQ, (struct virtqueue_shape){.device_writes = false})) {
+        virtio_mmio_fail(&device);
+        return false;
+    }
+    rx_checked = (device.features & VIRTIO_NET_F_GUEST_CSUM) != 0;
+    tx_fills = (device.features & VIRTIO_NET_F_CSUM) != 0;
+    virtio_mmio_go(&device);
+    live = true;
+    return true;
+}
+
+static void doorbell(struct virtqueue *q, uint32_t which)
+{
+    if (virtqueue_wants_doorbell(q)) {
+        virtio_mmio_doorbell(&device, which);
+        count(NET_STAT_KICKS, 1);
+    }
+}
+
+/*
+ * The end of a pass: says which completions are worth an interrupt, rings doorbells that are
+ * wanted, and looks again. True if there is something to do already.
+ */
+static bool device_settle(void)
+{
+    const uint32_t wanted = tx_wanted();
+    virtqueue_interrupt_after(&rx, 1);
+    virtqueue_interrupt_after(&tx, wanted);
+    /*
+     * Orders the stores of both available indices before the looks at what the device wants to be
+     * told, and the stores of both event indices before the looks at what it has done.
+     */
+    sddf_device_store_then_look();
+    doorbell(&rx, RECEIVEQ);
+    doorbell(&tx, TRANSMITQ);
+    const bool received = virtqueue_pending(&rx) != 0 && sddf_queue_space(&rx_active, 1) != 0;
+    const uint32_t sent = virtqueue_pending(&tx);
+    return received || (wanted != 0 && sent >= wanted && sddf_queue_space(&tx_free, 1) != 0);
+}
+
+/* ---- entry points -------------------------------------------------------------------------- */
+
+static void wake(struct sddf_queue_producer *queue, uint8_t channel)
+{
+    if (sddf_queue_needs_signal(queue)) {
+        microkit_notify(channel);
+        count(NET_STAT_SIGNALS, 1);
+    }
+}
+
+/*
+ * True if another pass is worth it: each has its end, in the neighbours' capacities and the
+ * rings' sizes.
+ */
+static bool pass(void)
+{
+    rx_return();
+    tx_return();
+    bool more = rx_provide();
+    more |= tx_provide();
+    more |= device_settle();
+    wake(&rx_active, sddf_net_config.rx.channel);
+    wake(&tx_free, sddf_net_config.tx.channel);
+    return more;
+}
+
+/* Once a wake-up, so that a device that is broken for good does not keep us. */
+static bool mend(void)
+{
+    count(NET_STAT_DEVICE_ERRORS, 1);
+    if (reset_done) {
+        return false;
+    }
+    reset_done = true;
+    return device_start();
+}
+
+static void serve(void)
+{
+    if (!live && !mend()) {
+        return;
+    }
+    bool more = true;
+    while (more) {
+        more = pass();
+        if (rx.broken || tx.broken) {
+            more = mend();
+        }
+    }
+}
+
+void notified(microkit_channel ch)
+{
+    if (!configured) {
+        return;
+    }
+    count(NET_STAT_WAKEUPS, 1);
+    reset_done = false;
+    if (ch == irq) {
+        const uint32_t why = virtio_mmio_interrupt(&device);
+        if ((why & VIRTIO_MMIO_INTERRUPT_CONFIG) != 0 && virtio_mmio_needs_reset(&device)) {
+            live = false;
+        }
+        serve();
+        /* The one deferred signal of this PD: it goes out with the call that waits for the next. */
+        microkit_deferred_irq_ack(irq);
+        return;
+    }
+    serve();
+}
+
+/* "ethernet0_driver: virtio-net 52:54:00:12:34:56, rings of 256 and 256" and what is agreed upon */
+static void announce(void)
+{
+    static const char digits[] = "0123456789abcdef";
+    uint8_t mac[6];
+    microkit_dbg_puts(microkit_name);
+    microkit_dbg_puts(": virtio-net");
+    /* 5.1.4: the address is there if the device offers it. Our clients have their own. */
+    if ((device.features & VIRTIO_NET_F_MAC) != 0 &&
+        virtio_mmio_config(&device, mac, sizeof(mac))) {
+        for (uint32_t i = 0; i < sizeof(mac); i++) {
+            microkit_dbg_putc(i == 0 ? ' ' : ':');
+            microkit_dbg_putc(digits[mac[i] >> 4]);
+            microkit_dbg_putc(digits[mac[i] & 15]);
+        }
+    }
+    microkit_dbg_puts(", rings of ");
+    microkit_dbg_put32(rx.size);
+    microkit_dbg_puts(" and ");
+    microkit_dbg_put32(tx.size);
+    static const struct {
+        uint64_t bit;
+        const char *name;
+    } features[] = {
+        {VIRTIO_F_INDIRECT_DESC, ", indirect"},
+        {VIRTIO_F_EVENT_IDX, ", event index"},
+        {VIRTIO_NET_F_CSUM, ", checksums out"},
+        {VIRTIO_NET_F_GUEST_CSUM, ", checksums in"},
+    };
+    for (uint32_t i = 0; i < sizeof(features) / sizeof(features[0]); i++) {
+        if ((device.features & features[i].bit) != 0) {
+            microkit_dbg_puts(features[i].name);
+        }
+    }
+    microkit_dbg_puts("\n");
+}
+
+static bool attach_queue_pair(const struct net_pair_config *pair, struct sddf_queue_producer *out,
+                              const struct sddf_queue_config *out_config,
+                              struct sddf_queue_consumer *in,
+                              const struct sddf_queue_config *in_config)
+{
+    return pair->channel < MICROKIT_MAX_CHANNELS &&
+           net_queue_producer_attach(out, (void *)(uintptr_t)out_config->producer,
+                                     (const void *)(uintptr_t)out_config->consumer,
+                                     out_config->capacity) &&
+           net_queue_consumer_attach(in, (void *)(uintptr_t)in_config->consumer,
+                                     (const void *)(uintptr_t)in_config->producer,
+                                     in_config->capacity);
+}
+
+static bool attach_device(const struct sddf_device_config *config)
+{
+    const struct sddf_region_config *rings = &config->region[REGION_RINGS];
+    if (config->region_count != REGIONS || config->irq_count != 1 ||
+        (rings->vaddr | rings->io_address | rings->size / 2) % SDDF_CACHE_LINE != 0) {
+        return false;
+    }
+    irq = config->irq[0];
+    return irq < MICROKIT_MAX_CHANNELS;
+}
+
+static bool attach(const struct net_driver_config *config)
+{
+    if (!sddf_config_ok(&config->header, SDDF_ROLE_NET_DRIVER, sizeof(*config)) ||
+        config->stats.size < sizeof(struct net_stats) || config->data_count < 2 ||
+        config->data_count > NET_CLIENTS_MAX + 2) {
+        return false;
+    }
+    for (uint32_t i = 0; i < config->data_count; i++) {
+        if (config->data[i].size % NET_BUFFER_SIZE != 0) {
+            return false;
+        }
+    }
+    rx_base = config->data[0].io_address;
+    rx_size = config->data[0].size;
+    tx_region = 1;
+    tx_waits = false;
+    stats = (struct net_stats *)(uintptr_t)config->stats.vaddr;
+    sddf_store_relaxed_u32(&stats->role, SDDF_ROLE_NET_DRIVER);
+    sddf_store_relaxed_u32(&stats->rows, 0);
+    sddf_store_relaxed_u32(&stats->columns, NET_STAT_COUNT);
+    sddf_store_release_u32(&stats->magic, NET_STATS_MAGIC); /* whoever sees it sees the rest */
+    const struct net_pair_config *to_rx = &config->rx;
+    const struct net_pair_config *to_tx = &config->tx;
+    return attach_device(&config->device) &&
+           attach_queue_pair(to_rx, &rx_active, &to_rx->active, &rx_free, &to_rx->free) &&
+           attach_queue_pair(to_tx, &tx_free, &to_tx->free, &tx_active, &to_tx->active);
+}
+
+static void complain(const char *what)
+{
+    microkit_dbg_puts(microkit_name);
+    microkit_dbg_puts(what);
+}
+
+/*
+ * After a restart the private records say which buffers the device had, and the reset gives them
+ * back: they are the globals that a restart must find as they were.
+ */
+void init(void)
+{
+    configured = false;
+    if (!attach(&sddf_net_config)) {
+        complain(": configuration sddf_net_config does not match this program\n");
+        return;
+    }
+    if (!virtio_mmio_find(&device, &sddf_net_config.device.region[REGION_REGISTERS],
+                          VIRTIO_ID_NETWORK)) {
+        complain(": no virtio network device at these registers (or only a legacy one)\n");
+        return;
+    }
+    if (!device_start()) {
+        complain(": the virtio network device does not offer what this driver needs\n");
+        return;
+    }
+    configured = true;
+    reset_done = false;
+    announce();
+    serve();
+    microkit_irq_ack(irq); /* one from before a restart */
+}

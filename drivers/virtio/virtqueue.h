@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A split virtqueue (virtio 1.2, section 2.7) for a driver whose buffers all look alike: a header
+ * in the driver's own ring memory, and a payload somewhere else, known by its IO address only.
+ *
+ * A queue has slots. Each slot has a header and two descriptors that follow each other, one for
+ * the header and one for the payload, and all but the payload's address and length is written
+ * once, at the start. The two are
+ *
+ *   - an indirect table (2.7.5.3), to which the slot's one entry of the descriptor table points for
+ *     good, if the device offers indirect descriptors: then there are as many slots as entries;
+ *   - two entries of the descriptor table itself, if not: then there are half as many.
+ *
+ * A queue of one entry therefore works with indirect descriptors only. (2.7.5.3.1 has a chain no
+ * longer than the device's queue size; we take this to be QueueNumMax, for which a chain of two
+ * must be allowed by any device that takes a header apart from its payload.)
+ *
+ *      ring memory:  descriptors | indirect tables | headers | available ring | used ring
+ *
+ * Data ownership. A slot is free, or the device's: from virtqueue_give() until virtqueue_take()
+ * finds it in the used ring, or until the device has been reset. Which payload a slot has is
+ * remembered privately; descriptors are never read back.
+ *
+ * Trust. The device is a neighbour. What it says in the used ring is checked against the private
+ * records: an index that hands back more than it has, or a slot that is not the device's, marks
+ * the queue as broken, and nothing else happens. The driver mends it by a reset.
+ *
+ * Order of calls in a pass: virtqueue_used and virtqueue_take, then virtqueue_give,
+ * then virtqueue_publish, virtqueue_interrupt_after, one sddf_device_store_then_look() for all
+ * queues, and then virtqueue_wants_doorbell and virtqueue_pending.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "sddf/device.h"
+
+#include "virtio.h"
+
+#define VIRTQUEUE_SIZE_MAX 1024u /* ours; the specification's is 32768 */
+
+/* Bytes per slot for its header, which may be shorter. */
+#define VIRTQUEUE_HEADER_SIZE 16u
+
+/* What a slot that is not the device's has for an address. */
+#define VIRTQUEUE_NOTHING UINT64_MAX
+
+struct virtqueue {
+    /* in ring memory */
+    struct virtq_desc *pairs; /* two for each slot */
+    uint32_t *headers;        /* four words for each slot */
+    struct virtq_avail *avail;
+    struct virtq_used *used;
+    uint16_t *used_event;
+    const uint16_t *avail_event;
+    /* private */
+    uint32_t size; /* entries; a power of two */
+    uint32_t slots;
+    uint32_t slot_shift; /* a slot's first descriptor is 1 << slot_shift apart from the next's */
+    uint32_t free_count;
+    uint16_t next;      /* index of the next available entry */
+    uint16_t published; /* what the shared index says */
+    uint16_t rung;      /* up to where a doorbell has been considered */
+    uint16_t seen;      /* used entries taken */
+    bool event_index;
+    bool broken;
+    uint16_t free[VIRTQUEUE_SIZE_MAX];    /* slots; the last one is the next to be given */
+    uint64_t address[VIRTQUEUE_SIZE_MAX]; /* of the payload that the device has, per slot */
+};
+
+/* Where things lie, relative to the start of the queue's memory. */
+struct virtqueue_layout {
+    uint32_t size;
+    bool indirect;
+    uint32_t tables;
+    uint32_t headers;
+    uint32_t avail;
+    uint32_t used;
+    uint32_t bytes;
+};
+
+/* How each slot is used, and which features were agreed upon. */
+struct virtqueue_shape {
+    uint32_t header_length;  /* of what the device reads or writes of a header */
+    uint32_t payload_length; /* to begin with; virtqueue_give_length changes it */
+    bool device_writes;
+    bool event_index;
+};
+
+/* size: a power of two, at least 1 if indirect, else 2. */
+struct virtqueue_layout virtqueue_layout(uint32_t size, bool indirect);
+
+/*
+ * Zeroes and prepares memory of layout->bytes at `memory`, which the device sees at `io_address`;
+ * both are multiples of SDDF_CACHE_LINE. All slots are free. The device must not know the memory.
+ */
+void virtqueue_start(struct virtqueue *q, const struct virtqueue_layout *layout,
+                     const struct virtqueue_shape *shape, void *memory, uint64_t io_address);
+
+/*
+ * After a reset: takes all payloads that the device had, up to VIRTQUEUE_SIZE_MAX; how many. The
+ * queue has no slots until it is started again. (One that was never started has none, either.)
+ */
+uint32_t virtqueue_collect(struct virtqueue *q, uint64_t *addresses);
+
+/* ---- to the device ------------------------------------------------------------------------- */
+
+static inline uint32_t virtqueue_space(const struct virtqueue *q)
+{
+    return q->free_count;
+}
+
+static inline uint32_t virtqueue_in_flight(const struct virtqueue *q)
+{
+    return q->slots - q->free_count;
+}
+
+/* The slot that the next virtqueue_give will use; there must be space. */
+static inline uint32_t virtqueue_next_slot(const struct virtqueue *q)
+{
+    return q->free[q->free_count - 1];
+}
+
+/* The header's words, which are ours while the slot is free. */
+static inline uint32_t *virtqueue_header(const struct virtqueue *q, uint32_t slot)
+{
+    return q->headers + (size_t)slot * (VIRTQUEUE_HEADER_SIZE / 4);
+}
+
+/* Gives the next slot to the device (which hears of it by virtqueue_publish). There is space. */
+static inline void virtqueue_give(struct virtqueue *q, uint64_t address)
+{
+    const uint32_t slot = q->free[--q->free_count];
+    q->address[slot] = address;
+    sddf_device_store64(&q->pairs[2 * slot + 1].address, address);
+    sddf_device_store16(&q->avail->ring[q->next & (q->size - 1)],
+                        (uint16_t)(slot << q->slot_shift));
+    q->next++;
+}
+
+/* ... with a payload of this length. */
+static inline void virtqueue_give_length(struct virtqueue *q, uint64_t address, uint32_t length)
+{
+    sddf_device_store32(&q->pairs[2 * virtqueue_next_slot(q) + 1].length, length);
+    virtqueue_give(q, address);
+}
+
+/* 2.7.13.3: hands over all that was given. Once per batch. */
+static inline void virtqueue_publish(struct virtqueue *q)
+{
+    if (q->published != q->next) {
+        q->published = q->next;
+        /* The device that sees the index sees descriptors, headers and ring entries. */
+        sddf_device_before_index();
+        sddf_device_store16(&q->avail->index, q->published);
+    }
+}
+
+/*
+ * 2.7.10, after sddf_device_store_then_look(): does the device want a doorbell for what was
+ * published since the last call?
+ */
+static inline bool virtqueue_wants_doorbell(struct virtqueue *q)
+{
+    const uint16_t count = (uint16_t)(q->published - q->rung);
+    if (count == 0) {
+        return false;
+    }
+    q->rung = q->published;
+    if (q->event_index) {
+        const uint16_t event = sddf_device_load16(q->avail_event);
+        return (uint16_t)(q->published - event - 1) < count;
+    }
+    return (sddf_device_load16(&q->used->flags) & VIRTQ_USED_F_NO_NOTIFY) == 0;
+}
+
+/* ---- from the device ----------------------------------------------------------------------- */
+
+/*
+ * 2.7.7: an interrupt when `count` more entries have been used, at least 1; 0 for none until asked
+ * again. Without the event index it may come after fewer. What the device used before it saw this,
+ * it may not interrupt for: look with virtqueue_pending after sddf_device_store_then_look().
+ */
+static inline void virtqueue_interrupt_after(struct virtqueue *q, uint32_t count)
+{
+    if (q->event_index) {
+        /* None: an index half a turn away, which is asked for anew long before it is reached. */
+        const uint32_t event = count == 0 ? q->seen + 0x8000u : q->seen + count - 1;
+        sddf_device_store16(q->used_event, (uint16_t)event);
+    } else {
+        sddf_device_store16(&q->avail->flags, count == 0 ? VIRTQ_AVAIL_F_NO_INTERRUPT : 0);
+    }
+}
+
+/* Used entries to take, as far as this is possible: a device that claims more is broken. */
+static inline uint32_t virtqueue_pending(struct virtqueue *q)
+{
+    const uint16_t count = (uint16_t)(sddf_device_load16(&q->used->index) - q->seen);
+    if (count > virtqueue_in_flight(q)) {
+        q->broken = true;
+        return 0;
+    }
+    return count;
+}
+
+/* ... and they may be taken. */
+static inline uint32_t virtqueue_used(struct virtqueue *q)
+{
+    const uint32_t count = virtqueue_pending(q);
+    /* Used entries, and headers that the device wrote, are not read before the index. */
+    sddf_device_after_index();
+    return count;
+}
+
+/* What came back. The slot is free: its header stays as it is until it is given again. */
+struct virtqueue_return {
+    uint64_t address;
+    uint32_t slot;
+    uint32_t length; /* that the device says it has written, header included */
+};
+
+/*
+ * Takes one of those that virtqueue_used counted. False, and the queue is broken, if it is none
+ * that the device has.
+ */
+static inline bool virtqueue_take(struct virtqueue *q, struct virtqueue_return *out)
+{
+    const struct virtq_used_element *element = &q->used->ring[q->seen & (q->size - 1)];
+    const uint32_t id = sddf_device_load32(&element->id);
+    const uint32_t slot = id >> q->slot_shift;
+    q->seen++;
+    if (slot >= q->slots || slot << q->slot_shift != id || q->address[slot] == VIRTQUEUE_NOTHING) {
+        q->broken = true;
+        return false;
+    }
+    out->address = q->address[slot];
+    out->slot = slot;
+    out->length = sddf_device_load32(&element->length);
+    q->address[slot] = VIRTQUEUE_NOTHING;
+    q->free[q->free_count++] = (uint16_t)slot;
+    return true;
+}
