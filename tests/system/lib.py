@@ -260,6 +260,7 @@ class System:
         self.state = json.loads(self.state_file.read_text())
         self.family = descendants(self.process.pid)
         self.saved.mkdir(exist_ok=True)
+        self.assert_account()  # And keeps the configurations, for an account with the dead.
         return self
 
     def spawn(self, start=None):
