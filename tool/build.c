@@ -38,11 +38,12 @@ static bool write_program(struct tool_input *input, size_t index, const char *fo
     return good;
 }
 
-static bool write_description(struct tool_input *input, const char *folder, char **why)
+static bool write_description(struct tool_input *input, unsigned release, const char *folder,
+                              char **why)
 {
     char *path = model_format("%s/%s.system", folder, input->system.name);
     FILE *out = fopen(path, "w");
-    bool good = out != NULL && system_emit(&input->system, out);
+    bool good = out != NULL && system_emit_for(&input->system, release, out);
     if (out != NULL && fclose(out) != 0) {
         good = false;
     }
@@ -53,38 +54,66 @@ static bool write_description(struct tool_input *input, const char *folder, char
     return good;
 }
 
-static int build(struct tool_input *input, const char *folder)
+/* Which release the description is for: without an SDK, what every release can read. */
+static unsigned choose_release(const struct tool_input *input, const struct tool_sdk *sdk)
+{
+    if (sdk->folder != NULL) {
+        return sdk->release;
+    }
+    return input->board.microkit ? SYSTEM_SDF_OLDEST : SYSTEM_SDF_NEWER;
+}
+
+static void say_done(const struct tool_input *input, const struct tool_sdk *sdk, const char *folder)
+{
+    printf("%s/%s.system and %zu programs are written", folder, input->system.name,
+           input->system.pd_count);
+    if (sdk->folder != NULL) {
+        printf(", and %s/loader.img is made of them\n", folder);
+    } else if (input->board.microkit) {
+        printf("; the Microkit's tool makes an image of them with\n"
+               "  microkit %s/%s.system --search-path %s --board %s --config debug\n",
+               folder, input->system.name, folder, input->board.name);
+    } else {
+        printf("; run them with\n  sddf run %s/%s.system -b %s --search-path %s\n", folder,
+               input->system.name, input->board_name, folder);
+    }
+}
+
+static int build(struct tool_input *input, struct tool_sdk *sdk, const char *folder)
 {
     char *why = NULL;
-    bool good = mkdir(folder, 0777) == 0 || errno == EEXIST;
-    if (!good) {
+    bool good = sdk->folder == NULL || tool_sdk_open(sdk, input->board.name, &why);
+    const unsigned release = choose_release(input, sdk);
+    good = good && tool_sdk_check(release, &input->system, &why);
+    if (good && mkdir(folder, 0777) != 0 && errno != EEXIST) {
         why = model_format("%s: cannot be made: %s", folder, strerror(errno));
+        good = false;
     }
     for (size_t i = 0; i < input->system.pd_count && good; i++) {
         good = write_program(input, i, folder, &why);
     }
-    good = good && write_description(input, folder, &why);
+    good = good && write_description(input, release, folder, &why);
+    if (good && sdk->folder != NULL) {
+        good = tool_sdk_image(sdk, input->board.name, folder, input->system.name, &why);
+    }
     if (!good) {
         fprintf(stderr, "sddf build: %s\n", why != NULL ? why : "a program has gone");
         free(why);
         return TOOL_MISTAKES;
     }
-    printf("%s/%s.system and %zu programs are written; run them with\n"
-           "  sddf run %s/%s.system -b %s --search-path %s\n",
-           folder, input->system.name, input->system.pd_count, folder, input->system.name,
-           input->board_name, folder);
+    say_done(input, sdk, folder);
     return TOOL_OK;
 }
 
 static int run(const struct tool_command *self, int argc, char **argv)
 {
     static const struct option options[] = {
-        {"board", required_argument, NULL, 'b'},
-        {"output", required_argument, NULL, 'o'},
-        {"search-path", required_argument, NULL, 's'},
-        {0},
+        {"board", required_argument, NULL, 'b'},       {"output", required_argument, NULL, 'o'},
+        {"search-path", required_argument, NULL, 's'}, {"sdk", required_argument, NULL, 'S'},
+        {"config", required_argument, NULL, 'c'},      {0},
     };
     struct tool_input input = {.board_name = "linux"};
+    struct tool_sdk sdk = {.config = "debug"};
     const char *folder = NULL;
     int status = TOOL_USAGE;
     for (int option; (option = getopt_long(argc, argv, "b:o:", options, NULL)) != -1;) {
@@ -94,6 +123,10 @@ static int run(const struct tool_command *self, int argc, char **argv)
             folder = optarg;
         } else if (option == 's') {
             tool_add_folder(&input, optarg);
+        } else if (option == 'S') {
+            sdk.folder = optarg;
+        } else if (option == 'c') {
+            sdk.config = optarg;
         } else {
             tool_usage(self, "that is no option of it");
             goto out;
@@ -104,7 +137,14 @@ static int run(const struct tool_command *self, int argc, char **argv)
         goto out;
     }
     input.description = argv[optind];
-    status = tool_load(&input) ? build(&input, folder) : TOOL_MISTAKES;
+    if (!tool_load_board(&input)) {
+        status = TOOL_MISTAKES;
+    } else if (sdk.folder != NULL && !input.board.microkit) {
+        tool_usage(self, "board %s is not one of the Microkit's: leave --sdk out",
+                   input.board.name);
+    } else {
+        status = tool_load(&input) ? build(&input, &sdk, folder) : TOOL_MISTAKES;
+    }
 out:
     tool_close(&input);
     return status;
@@ -120,8 +160,12 @@ const struct tool_command tool_build = {
             "has NAME.system and a PD.elf for each protection domain.\n"
             "\n"
             "  -o, --output FOLDER    made if it is not there\n"
-            "  -b, --board BOARD      linux (the default), linux_tap, or a board file\n"
+            "  -b, --board BOARD      linux (the default), linux_tap, qemu_virt_aarch64,\n"
+            "                         qemu_virt_riscv64, or a board file\n"
             "  --search-path FOLDER   look for programs here first; may be repeated\n"
+            "  --sdk FOLDER           a Microkit SDK, whose tool makes FOLDER/loader.img; what is\n"
+            "                         written is for its release, else for any from 2.0.1 on\n"
+            "  --config CONFIG        the SDK's debug (the default), release or benchmark\n"
             "\n"
             "Example:\n"
             "\n"

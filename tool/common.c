@@ -61,7 +61,9 @@ static void find_folders(struct tool_input *input)
     }
     own(input, folder_of(input->description));
     char *here = own_folder();
-    own(input, model_format("%s/platform/linux", here));
+    if (!input->board.microkit) {
+        own(input, model_format("%s/platform/linux", here));
+    }
     free(here);
     input->search.folders = (const char *const *)input->owned;
     input->search.count = input->owned_count;
@@ -85,11 +87,16 @@ bool tool_load_board(struct tool_input *input)
     } else {
         char *here = own_folder();
         path = model_format("%s/platform/linux/boards/%s.xml", here, name);
+        if (access(path, R_OK) != 0) {
+            free(path);
+            path = model_format("%s/platform/microkit/boards/%s.xml", here, name);
+        }
         free(here);
         if (access(path, R_OK) != 0) {
             fprintf(stderr,
-                    "sddf: there is no board \"%s\"; the boards are \"linux\" and \"linux_tap\", "
-                    "or give the path of a board file\n",
+                    "sddf: there is no board \"%s\"; the boards are \"linux\", \"linux_tap\", "
+                    "\"qemu_virt_aarch64\" and \"qemu_virt_riscv64\", or give the path of a "
+                    "board file\n",
                     name);
             free(path);
             return false;

@@ -40,6 +40,21 @@ struct tool_input {
     size_t owned_count;
 };
 
+/* A Microkit SDK (tool/sdk.c). Who fills the first two in calls tool_sdk_open() next. */
+struct tool_sdk {
+    const char *folder;
+    const char *config; /* "debug", "release" or "benchmark" */
+    unsigned release;   /* as SYSTEM_SDF() makes it */
+};
+
+/* All of these: false with `*why` set, to be freed. */
+bool tool_sdk_open(struct tool_sdk *sdk, const char *board, char **why);
+bool tool_sdk_check(unsigned release, const struct system *system, char **why);
+
+/* FOLDER/loader.img of FOLDER/NAME.system, and a report next to it. */
+bool tool_sdk_image(const struct tool_sdk *sdk, const char *board, const char *folder,
+                    const char *name, char **why);
+
 void tool_add_folder(struct tool_input *input, const char *folder);
 
 /* The board first, and only it: true if it could be read; otherwise the mistakes are printed. */
