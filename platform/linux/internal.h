@@ -147,6 +147,7 @@ bool linux_supervise_hold(struct linux_loader *loader); /* until every PD is set
 bool linux_supervise_go(struct linux_loader *loader);
 bool linux_supervise(struct linux_loader *loader); /* false: no PD was left alive */
 void linux_supervise_end(struct linux_loader *loader);
+void linux_supervise_release(struct linux_loader *loader); /* the last step: signals as before */
 
 /* fault.c; `signal` is the one that the PD is stopped at */
 void linux_fault_report(struct linux_loader *loader, struct linux_pd *pd, int signal);

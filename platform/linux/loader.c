@@ -216,5 +216,6 @@ int linux_run(const struct system *expanded, const struct board *board,
         status = linux_supervise(&loader) ? 0 : 1;
     close_all(&loader);
     linux_state_remove(&loader);
+    linux_supervise_release(&loader); /* not before: a second Ctrl-C must not stop the clean-up */
     return status;
 }

@@ -252,7 +252,9 @@ static size_t poll_set(struct linux_loader *loader, struct pollfd *polled)
         polled[1 + i] = (struct pollfd){.fd = take ? pd->debug[0] : -1, .events = POLLIN};
     }
     polled[1 + count] = (struct pollfd){.fd = ready ? -1 : STDOUT_FILENO, .events = POLLOUT};
-    return count + 2;
+    for (size_t i = 0; i < loader->device_count; i++)
+        linux_device_poll(&loader->devices[i], &polled[2 + count + i * LINUX_DEVICE_POLLS]);
+    return 2 + count + loader->device_count * LINUX_DEVICE_POLLS;
 }
 
 static int timeout_until(uint64_t until, bool short_of_allowance)
@@ -267,7 +269,8 @@ static int timeout_until(uint64_t until, bool short_of_allowance)
 bool linux_supervise(struct linux_loader *loader)
 {
     size_t count = loader->system->pd_count;
-    struct pollfd *polled = calloc(count + 2, sizeof *polled);
+    struct pollfd *polled =
+        calloc(2 + count + loader->device_count * LINUX_DEVICE_POLLS, sizeof *polled);
     uint64_t until =
         loader->options->seconds > 0 ? now_ms() + UINT64_C(1000) * loader->options->seconds : 0;
     uint64_t period = 0;
@@ -293,6 +296,8 @@ bool linux_supervise(struct linux_loader *loader)
         for (size_t i = 0; i < count; i++)
             if (polled[1 + i].revents & POLLIN)
                 linux_output_take(&loader->pds[i]);
+        for (size_t i = 0; i < loader->device_count; i++)
+            linux_device_serve(&loader->devices[i], &polled[2 + count + i * LINUX_DEVICE_POLLS]);
         if (signals_came(loader))
             break;
     }
@@ -333,6 +338,12 @@ void linux_supervise_end(struct linux_loader *loader)
     }
     if (ran && loader->options->verbose)
         print_times(loader);
+}
+
+void linux_supervise_release(struct linux_loader *loader)
+{
+    if (loader->signals < 0)
+        return;
     /* What came meanwhile (children that were waited for, a second Ctrl-C) means nothing more. */
     struct signalfd_siginfo info;
     while (read(loader->signals, &info, sizeof info) == sizeof info)
