@@ -405,6 +405,12 @@ class System:
             f"{client.name}: {right} of {count} datagrams were echoed"
         return right
 
+    def serves_again(self, client):
+        """The client's service returns, at once or after what has piled up."""
+        assert wait_until(lambda: self.check_echo(client, count=1, least=0), 3), \
+            f"{client.name} does not return:\n{self.output()}"
+        self.check_echo(client, count=50)
+
     def check_services(self):
         for client in self.clients:
             for port in UDP_PORTS:

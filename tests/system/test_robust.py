@@ -13,8 +13,6 @@ from pathlib import Path
 import pytest
 
 import lib
-import packets
-import rights
 from services import NAMES as CLIENTS, pattern, tcp_echo
 
 
@@ -91,8 +89,21 @@ def test_end_by_ctrl_c_to_the_group(fresh):
     has ended them."""
     system = fresh()
     os.killpg(system.process.pid, signal.SIGINT)
-    system.stop()
+    assert system.process.wait(10) == 0
+    system.check_nothing_left()
     assert not re.search(r"fault|SIGINT|killed", system.output()), system.output()
+
+
+def test_impatient_ctrl_c(fresh):
+    """More signals while it cleans up do not keep it from doing so. (Behind its last step they may
+    have their usual effect.)"""
+    for _ in range(5):
+        system = fresh()
+        while system.process.poll() is None:
+            os.killpg(system.process.pid, signal.SIGINT)
+            time.sleep(0.0005)
+        assert system.process.returncode in (0, -signal.SIGINT)
+        system.check_nothing_left()
 
 
 def test_kill_the_loader(fresh, lab):
@@ -232,13 +243,6 @@ def stopped(system, *names):
             os.kill(pid, signal.SIGCONT)
 
 
-def serves_again(system, client):
-    """The client's service returns, at once or after what has piled up."""
-    assert lib.wait_until(lambda: system.check_echo(client, count=1, least=0), 3), \
-        f"{client.name} does not return:\n{system.output()}"
-    system.check_echo(client, count=50)
-
-
 @pytest.mark.parametrize("name", CLIENTS)
 def test_client_that_never_takes_its_packets(echo, lab, name):
     """Stopped, and flooded: its neighbour loses nothing. Then it returns."""
@@ -254,7 +258,7 @@ def test_client_that_never_takes_its_packets(echo, lab, name):
             echo.check_echo(other, count=300, size=1472, port=port)
         with lab.tcp(other.ip, timeout=10) as sock:
             tcp_echo(sock, 1000 * 1000)
-    serves_again(echo, client)
+    echo.serves_again(client)
 
 
 @pytest.mark.parametrize("name", [name for name in pd_names() if name not in CLIENTS])
@@ -269,7 +273,7 @@ def test_component_that_pauses(echo, lab, name):
             if other != client.name:
                 echo.check_echo(echo.client(other), count=50)
     for client in echo.clients:
-        serves_again(echo, client)
+        echo.serves_again(client)
 
 
 def test_stop_and_go(echo, lab):
@@ -294,7 +298,7 @@ def test_stop_and_go(echo, lab):
     finally:
         _, ended = os.waitpid(child, 0)
     assert ended == 0
-    serves_again(echo, client)
+    echo.serves_again(client)
 
 
 # ---- the interface --------------------------------------------------------------------------------
@@ -315,7 +319,7 @@ def test_interface_down_and_up(echo, lab, side):
         lab.end_flood(flood)
     assert echo.process.poll() is None
     for client in echo.clients:
-        serves_again(echo, client)
+        echo.serves_again(client)
 
 
 # ---- wrong usage ----------------------------------------------------------------------------------
@@ -386,104 +390,3 @@ def test_output_nobody_reads(fresh, lab, tmp_path):
     finally:
         process.kill()
         lab.system.children.remove(process)
-
-
-# ---- TAP ------------------------------------------------------------------------------------------
-
-
-def basics(system, lab):
-    """Every kind of service, in short: the same for every way of driving an interface."""
-    for client in system.clients:
-        for port in lib.UDP_PORTS:
-            with lab.udp() as sock:
-                for length in (*range(0, 1473, 32), 1471, 1472):
-                    sock.sendto(pattern(length, length), (client.ip, port))
-                    assert sock.recv(2000) == pattern(length, length)
-        with lab.icmp() as sock:
-            sock.connect((client.ip, 0))
-            for size in (0, 1, 56, 1472):
-                sock.send(packets.icmp_echo(1, size, pattern(size, size)))
-                # The kernel's end of a TAP is in this namespace: the socket sees no requests of its
-                # own, only what arrives.
-                assert sock.recv(2000)[28:] == pattern(size, size)
-        with lab.tcp(client.ip, timeout=10) as sock:
-            tcp_echo(sock, 2000 * 1000)
-    flood = lab.flood(system.clients[0].ip, port=7)
-    try:
-        time.sleep(0.3)
-    finally:
-        lab.end_flood(flood)
-    for client in system.clients:
-        serves_again(system, client)
-
-
-def test_tap(lab, tmp_path):
-    """The TAP board, as root: services, rights, account, and nothing left."""
-    namespace = lib.bench_lab.Namespace()
-    try:
-        tap = lib.TapLab(namespace)
-        system = lib.System(tap, tmp_path, options=["-b", "linux_tap"])
-        try:
-            system.start()
-            tap.give_address()
-            assert "TAP" in system.state["devices"][0]["text"]
-            basics(system, tap)
-            assert rights.complaints(system, board="tap") == []
-            system.assert_account()
-            system.stop()
-        finally:
-            system.end_by_force()
-    finally:
-        namespace.close()
-
-
-NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
-
-
-def nobody_can():
-    """Why an unprivileged user cannot run a system here, or None."""
-    for path in (lib.SDDF, lib.ECHO, lib.BUILD / "platform/linux"):
-        if subprocess.run([*NOBODY, "test", "-r", path], check=False).returncode != 0:
-            return f"another user may not read {path}"
-    if subprocess.run([*NOBODY, "unshare", "-Urn", "true"], check=False,
-                      capture_output=True).returncode != 0:
-        return "unprivileged users may make no user namespaces here"
-    if subprocess.run([*NOBODY, "test", "-w", "/dev/net/tun"], check=False).returncode != 0:
-        return "unprivileged users may not open /dev/net/tun here"
-    return None
-
-
-@pytest.mark.parametrize("options", [["-b", "linux_tap"], []])
-def test_unprivileged(lab, options):
-    """Without any privilege, in namespaces of the user's own. No board named: AF_XDP may not be
-    used, so a TAP is, and it says so."""
-    why = nobody_can()
-    if why is not None:
-        pytest.skip(why)
-    with tempfile.TemporaryDirectory(prefix="test-") as folder:
-        os.chmod(folder, 0o777)
-        system = lib.System(None, folder, prefix=[*NOBODY, "unshare", "-Urn"],
-                            options=["--netdev", lib.TapLab.system_interface, *options], netdev=False)
-        namespace = None
-        try:
-            system.spawn(start=lambda words, **kwargs: subprocess.Popen(words, **kwargs))
-            own = os.readlink("/proc/self/ns/net")
-            assert lib.wait_until(lambda: lib.process_name(system.process.pid) == "sddf" and
-                                  os.readlink(f"/proc/{system.process.pid}/ns/net") != own, 5), \
-                system.output()
-            namespace = lib.Namespace(system.process.pid)
-            tap = system.lab = lib.TapLab(namespace)
-            system.wait_up()
-            tap.give_address()
-            assert "TAP" in system.state["devices"][0]["text"]
-            if not options:
-                assert "TAP" in system.output(), "it does not say that it is a TAP"
-            assert system.state["scheduling"] == "SCHED_OTHER"
-            basics(system, tap)
-            assert rights.complaints(system, board="tap") == []
-            system.assert_account()
-            system.stop()
-        finally:
-            system.end_by_force()
-            if namespace is not None:
-                namespace.close()
