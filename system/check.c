@@ -448,6 +448,7 @@ bool system_check(const struct system *system, const struct board *board,
     check_io_spaces(&c);
     check_networks(&c);
     check_timers(&c);
+    check_serials(&c);
     for (size_t i = 0; i < system->pd_count; i++) {
         image_free(&c.images[i]);
     }

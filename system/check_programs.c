@@ -4,10 +4,12 @@
 #include <string.h>
 
 #include "sddf/net.h"
+#include "sddf/serial.h"
 #include "sddf/timer.h"
 #include "system/check.h"
 #include "system/model.h"
 #include "system/network.h"
+#include "system/serial.h"
 #include "system/timer.h"
 
 typedef unsigned long long ull;
@@ -131,6 +133,13 @@ static void check_configs(const struct check *c)
             const struct timer_client *client = &s->timers[i].clients[j];
             check_config(c, client->pd, "sddf_timer_config", sizeof(struct timer_client_config),
                          "timer/client.c", client->place);
+        }
+    }
+    for (size_t i = 0; i < s->serial_count; i++) {
+        for (size_t j = 0; j < s->serials[i].client_count; j++) {
+            const struct serial_client *client = &s->serials[i].clients[j];
+            check_config(c, client->pd, "sddf_serial_config", sizeof(struct serial_client_config),
+                         "serial/client.c and serial/format.c", client->place);
         }
     }
     for (size_t i = 0; i < s->pd_count; i++) { /* after expansion */

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The rules of <network> and <timer>, before they are expanded. */
+/* The rules of <network>, <timer> and <serial>, before they are expanded. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "sddf/net.h"
+#include "sddf/serial.h"
 #include "sddf/timer.h"
 #include "system/check.h"
 #include "system/model.h"
 #include "system/network.h"
+#include "system/serial.h"
 #include "system/timer.h"
 
 /* ---- devices ------------------------------------------------------------------------------- */
@@ -275,6 +277,78 @@ void check_timers(const struct check *c)
         }
         for (size_t j = 0; j < timer->client_count; j++) {
             check_timer_client(c, i, j);
+        }
+    }
+}
+
+/* ---- serial lines -------------------------------------------------------------------------- */
+
+static const char *serial_client_name(const struct check *c, const struct serial_client *client)
+{
+    return client->name != NULL ? client->name : c->system->pds[client->pd].name;
+}
+
+/* Against every client before it: on this line, and on those before. */
+static void check_serial_doubled(const struct check *c, const struct serial_client *a,
+                                 const struct serial_client *b, bool same_line)
+{
+    if (b->pd == SYSTEM_NONE) {
+        return;
+    }
+    if (a->pd == b->pd) {
+        system_error(c->errors, a->place, "\"%s\" is already a client of a serial device (line %d)",
+                     c->system->pds[a->pd].name, b->place.line);
+    } else if (same_line && strcmp(serial_client_name(c, a), serial_client_name(c, b)) == 0) {
+        system_error(c->errors, a->place,
+                     "the client in line %d is called \"%s\" already; who reads the lines must be "
+                     "able to tell them apart",
+                     b->place.line, serial_client_name(c, a));
+    }
+}
+
+static void check_serial_client(const struct check *c, size_t serial, size_t index)
+{
+    const struct system *s = c->system;
+    const struct serial_client *client = &s->serials[serial].clients[index];
+    if (client->tx < SERIAL_QUEUE_TX_MIN) {
+        system_error(c->errors, client->place,
+                     "tx=\"%llu\" has no room for a whole line; it must be %d at least",
+                     (unsigned long long)client->tx, SERIAL_QUEUE_TX_MIN);
+    }
+    if (client->pd == SYSTEM_NONE) {
+        return;
+    }
+    if (strlen(serial_client_name(c, client)) >= SERIAL_NAME_MAX) {
+        system_error(c->errors, client->place,
+                     "the name \"%s\" is too long for a serial client's; %d characters at most "
+                     "(name=\"...\" gives it a shorter one)",
+                     serial_client_name(c, client), SERIAL_NAME_MAX - 1);
+    }
+    for (size_t i = 0; i <= serial; i++) {
+        size_t end = i == serial ? index : s->serials[i].client_count;
+        for (size_t j = 0; j < end; j++) {
+            check_serial_doubled(c, client, &s->serials[i].clients[j], i == serial);
+        }
+    }
+}
+
+void check_serials(const struct check *c)
+{
+    const struct system *s = c->system;
+    for (size_t i = 0; i < s->serial_count; i++) {
+        const struct system_serial *serial = &s->serials[i];
+        check_device(c, serial->device, "serial", serial->place);
+        for (size_t j = 0; j < i; j++) {
+            check_used_twice(c, serial->device, s->serials[j].device, s->serials[j].place,
+                             serial->place);
+        }
+        if (serial->client_count > SERIAL_CLIENTS_MAX) {
+            system_error(c->errors, serial->clients[SERIAL_CLIENTS_MAX].place,
+                         "the serial device has %zu clients; it can have %d", serial->client_count,
+                         SERIAL_CLIENTS_MAX);
+        }
+        for (size_t j = 0; j < serial->client_count; j++) {
+            check_serial_client(c, i, j);
         }
     }
 }

@@ -259,6 +259,9 @@ bool system_expand(struct system *system, const struct board *board,
     for (size_t i = 0; i < system->timer_count; i++) {
         expand_timer(&e, &system->timers[i]);
     }
+    for (size_t i = 0; i < system->serial_count; i++) {
+        expand_serial(&e, &system->serials[i]);
+    }
     for (size_t i = 0; i < system->network_count; i++) {
         expand_network(&e, &system->networks[i]);
     }
@@ -268,6 +271,10 @@ bool system_expand(struct system *system, const struct board *board,
         free(system->timers[i].clients);
     }
     system->timer_count = 0;
+    for (size_t i = 0; i < system->serial_count; i++) {
+        model_free_serial(&system->serials[i]);
+    }
+    system->serial_count = 0;
     for (size_t i = 0; i < system->network_count; i++) {
         free(system->networks[i].device);
         free(system->networks[i].clients);

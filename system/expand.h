@@ -13,6 +13,7 @@
 #include "system/component.h"
 #include "system/image.h"
 #include "system/network.h"
+#include "system/serial.h"
 #include "system/system.h"
 #include "system/timer.h"
 #include "sddf/config.h"
@@ -60,3 +61,4 @@ void expand_configure(struct expand *e, size_t pd, const char *symbol, enum sddf
 
 void expand_network(struct expand *e, const struct system_network *network);
 void expand_timer(struct expand *e, const struct system_timer *timer);
+void expand_serial(struct expand *e, const struct system_serial *serial);

@@ -6,6 +6,7 @@
 
 #include "system/model.h"
 #include "system/network.h"
+#include "system/serial.h"
 #include "system/timer.h"
 
 static void *model_must(void *memory)
@@ -171,6 +172,15 @@ static void pd_free(struct system_pd *pd)
     free(pd->patches);
 }
 
+void model_free_serial(struct system_serial *serial)
+{
+    for (size_t i = 0; i < serial->client_count; i++) {
+        free(serial->clients[i].name);
+    }
+    free(serial->clients);
+    free(serial->device);
+}
+
 void system_free(struct system *system)
 {
     for (size_t i = 0; i < system->region_count; i++) {
@@ -201,6 +211,10 @@ void system_free(struct system *system)
         free(system->timers[i].clients);
     }
     free(system->timers);
+    for (size_t i = 0; i < system->serial_count; i++) {
+        model_free_serial(&system->serials[i]);
+    }
+    free(system->serials);
     free(system->name);
     free(system->file);
     memset(system, 0, sizeof(*system));

@@ -22,6 +22,9 @@ char *model_format(const char *format, ...) __attribute__((format(printf, 1, 2))
 size_t model_pd(const struct system *system, const char *name);
 size_t model_region(const struct system *system, const char *name);
 
+/* What a <serial> has on the heap. */
+void model_free_serial(struct system_serial *serial);
+
 /*
  * The candidate that `name` was probably meant to be: the nearest by edit distance, if it is near
  * at all. NULL otherwise.

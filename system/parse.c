@@ -23,6 +23,7 @@ static const struct xml_name system_children[] = {
     {.name = "io_address_space"},
     {.name = "network"},
     {.name = "timer"},
+    {.name = "serial"},
     {"domains", XML_REFUSED, "PDs are scheduled by priority and budget, not by time domains"},
     {0},
 };
@@ -471,6 +472,9 @@ bool system_parse(const char *path, struct system *system, struct system_errors 
         }
         for (xmlNodePtr n = NULL; (n = xml_child(root, "timer", n)) != NULL;) {
             parse_timer(&p, n);
+        }
+        for (xmlNodePtr n = NULL; (n = xml_child(root, "serial", n)) != NULL;) {
+            parse_serial(&p, n);
         }
     }
     xml_close(&p.xml);

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sDDF's part of a description: <network> and <timer>. */
+/* sDDF's part of a description: <network>, <timer> and <serial>. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "sddf/net.h"
+#include "sddf/serial.h"
 #include "system/model.h"
 #include "system/network.h"
 #include "system/parse.h"
+#include "system/serial.h"
 #include "system/timer.h"
 
 static const struct xml_name no_names[] = {{0}};
@@ -61,6 +63,32 @@ static const struct xml_name timer_client_attributes[] = {
     {0},
 };
 static const struct xml_spec timer_client_spec = {timer_client_attributes, no_names};
+
+static const struct xml_name serial_attributes[] = {
+    {.name = "device", .need = XML_REQUIRED},
+    {.name = "names"},
+    {.name = "colours"},
+    {.name = "escape"},
+    {0},
+};
+static const struct xml_name serial_children[] = {
+    {.name = "client", .need = XML_REQUIRED},
+    {.name = "driver"},
+    {.name = "virt_rx"},
+    {.name = "virt_tx"},
+    {0},
+};
+static const struct xml_spec serial_spec = {serial_attributes, serial_children};
+
+static const struct xml_name serial_client_attributes[] = {
+    {.name = "pd", .need = XML_REQUIRED},
+    {.name = "name"},
+    {.name = "colour"},
+    {.name = "tx"},
+    {.name = "rx"},
+    {0},
+};
+static const struct xml_spec serial_client_spec = {serial_client_attributes, no_names};
 
 /* ---- components that expansion makes ------------------------------------------------------- */
 
@@ -214,4 +242,63 @@ void parse_timer(struct parse *p, xmlNodePtr node)
     }
     struct system *s = p->system;
     *(struct system_timer *)model_append(&s->timers, &s->timer_count, sizeof(timer)) = timer;
+}
+
+/* ---- serial -------------------------------------------------------------------------------- */
+
+static void parse_colour(struct parse *p, xmlNodePtr node, struct serial_client *client)
+{
+    static const char *const colours[] = {"red", "green", "yellow", "blue", "magenta", "cyan"};
+    _Static_assert(sizeof(colours) / sizeof(colours[0]) == SERIAL_COLOUR_MAX, "all of them");
+    char *colour = xml_string(&p->xml, node, "colour");
+    for (unsigned i = 0; colour != NULL && i < SERIAL_COLOUR_MAX; i++) {
+        if (strcmp(colour, colours[i]) == 0) {
+            client->colour = i + 1;
+        }
+    }
+    if (colour != NULL && client->colour == 0) {
+        char *hint = model_suggest(colour, colours, SERIAL_COLOUR_MAX, "colours");
+        system_error(p->xml.errors, client->place, "there is no colour \"%s\"; %s", colour, hint);
+        free(hint);
+    }
+    free(colour);
+}
+
+static void parse_serial_client(struct parse *p, xmlNodePtr node, struct system_serial *serial)
+{
+    xml_verify(&p->xml, node, &serial_client_spec);
+    struct serial_client client = {
+        .pd = parse_pd_reference(p, node),
+        .name = xml_string(&p->xml, node, "name"),
+        .tx = SERIAL_QUEUE_TX_DEFAULT,
+        .rx = SERIAL_QUEUE_RX_DEFAULT,
+        .place = xml_place(&p->xml, node),
+    };
+    parse_colour(p, node, &client);
+    parse_capacity(p, node, "tx", SERIAL_QUEUE_MAX, &client.tx);
+    parse_capacity(p, node, "rx", SERIAL_QUEUE_MAX, &client.rx);
+    *(struct serial_client *)model_append(&serial->clients, &serial->client_count, sizeof(client)) =
+        client;
+}
+
+void parse_serial(struct parse *p, xmlNodePtr node)
+{
+    xml_verify(&p->xml, node, &serial_spec);
+    struct system_serial serial = {
+        .device = xml_string(&p->xml, node, "device"),
+        .names = true,
+        .escape = SERIAL_ESCAPE_DEFAULT,
+        .place = xml_place(&p->xml, node),
+    };
+    xml_bool(&p->xml, node, "names", &serial.names);
+    xml_bool(&p->xml, node, "colours", &serial.colours);
+    xml_number(&p->xml, node, "escape", 1, 0x7e, &serial.escape);
+    parse_component(p, node, "driver", &serial.driver);
+    parse_component(p, node, "virt_rx", &serial.virt_rx);
+    parse_component(p, node, "virt_tx", &serial.virt_tx);
+    for (xmlNodePtr n = NULL; (n = xml_child(node, "client", n)) != NULL;) {
+        parse_serial_client(p, n, &serial);
+    }
+    struct system *s = p->system;
+    *(struct system_serial *)model_append(&s->serials, &s->serial_count, sizeof(serial)) = serial;
 }

@@ -140,6 +140,7 @@ struct system_io_space {
 
 struct system_network; /* sDDF elements, only until expansion: system/network.h, system/timer.h */
 struct system_timer;
+struct system_serial; /* system/serial.h */
 
 struct system {
     char *file; /* the description's path; what places point to */
@@ -156,6 +157,8 @@ struct system {
     size_t network_count;
     struct system_timer *timers;
     size_t timer_count;
+    struct system_serial *serials;
+    size_t serial_count;
 };
 
 /* ---- boards -------------------------------------------------------------------------------- */
@@ -179,7 +182,7 @@ struct board_irq {
 
 struct board_device {
     char *name;       /* "ethernet0" */
-    char *class_;     /* "network", "timer" */
+    char *class_;     /* "network", "timer", "serial" */
     char *driver;     /* the driver's program: "net_linux_xdp.elf" */
     char *kind;       /* how the platform makes it: "af_xdp", "tap", "timerfd" */
     bool data;        /* the driver must map packet data itself (TAP) */

@@ -93,15 +93,11 @@ static int start(const struct tool_command *self, struct tool_input *input,
 static int run(const struct tool_command *self, int argc, char **argv)
 {
     static const struct option options[] = {
-        {"board", required_argument, NULL, 'b'},
-        {"search-path", required_argument, NULL, 's'},
-        {"netdev", required_argument, NULL, 'n'},
-        {"state", required_argument, NULL, 't'},
-        {"seconds", required_argument, NULL, 'c'},
-        {"generic", no_argument, NULL, 'g'},
-        {"no-realtime", no_argument, NULL, 'r'},
-        {"verbose", no_argument, NULL, 'v'},
-        {0},
+        {"board", required_argument, NULL, 'b'},  {"search-path", required_argument, NULL, 's'},
+        {"netdev", required_argument, NULL, 'n'}, {"console", required_argument, NULL, 'o'},
+        {"state", required_argument, NULL, 't'},  {"seconds", required_argument, NULL, 'c'},
+        {"generic", no_argument, NULL, 'g'},      {"no-realtime", no_argument, NULL, 'r'},
+        {"verbose", no_argument, NULL, 'v'},      {0},
     };
     struct tool_input input = {0};
     struct linux_options how = {.realtime = true};
@@ -117,6 +113,9 @@ static int run(const struct tool_command *self, int argc, char **argv)
             break;
         case 'n':
             how.device.netdev = optarg;
+            break;
+        case 'o':
+            how.device.console = optarg;
             break;
         case 't':
             how.state = optarg;
@@ -169,6 +168,9 @@ const struct tool_command tool_run = {
             "channels of the description and nothing else. Ctrl-C shuts it down.\n"
             "\n"
             "  --netdev IFACE         the interface that is the system's network device\n"
+            "  --console TTY          the terminal that is the system's serial device, if it has\n"
+            "                         one. By default standard input and output, which need not\n"
+            "                         be a terminal\n"
             "  -b, --board BOARD      linux (AF_XDP), linux_tap, or a board file. By default\n"
             "                         AF_XDP if this process may use it, else TAP\n"
             "  --search-path FOLDER   look for programs here first; may be repeated\n"

@@ -9,6 +9,7 @@ static const struct linux_device_kind *const kinds[] = {
     &linux_device_xdp,
     &linux_device_tap,
     &linux_device_timerfd,
+    &linux_device_terminal,
 };
 
 bool linux_device_fail(char **why, const char *format, ...)
@@ -45,7 +46,7 @@ bool linux_device_open(const struct board_device *board, struct linux_device *de
     if (kind == NULL) {
         return linux_device_fail(why,
                                  "the board's device %s is of kind \"%s\", which is none of "
-                                 "af_xdp, tap, timerfd",
+                                 "af_xdp, tap, timerfd, terminal",
                                  board->name, board->kind);
     }
     if (board->region_count > LINUX_DEVICE_REGIONS) {
@@ -60,5 +61,24 @@ void linux_device_close(struct linux_device *device)
     const struct linux_device_kind *kind = device->board != NULL ? kind_of(device->board) : NULL;
     if (kind != NULL) {
         kind->close(device);
+    }
+}
+
+void linux_device_poll(struct linux_device *device, struct pollfd *polled)
+{
+    for (size_t i = 0; i < LINUX_DEVICE_POLLS; i++) {
+        polled[i] = (struct pollfd){.fd = -1};
+    }
+    const struct linux_device_kind *kind = kind_of(device->board);
+    if (kind->poll != NULL) {
+        kind->poll(device, polled);
+    }
+}
+
+void linux_device_serve(struct linux_device *device, const struct pollfd *polled)
+{
+    const struct linux_device_kind *kind = kind_of(device->board);
+    if (kind->serve != NULL) {
+        kind->serve(device, polled);
     }
 }

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Devices of the Linux board: things of the kernel's (an AF_XDP socket, a TAP interface, a timerfd)
- * made to look like hardware. The loader opens them before any PD starts; a device's board regions
- * become mappings of its descriptor, its interrupt the readability of a descriptor, its doorbell
- * one system call on one descriptor that the driver's filter lets through.
+ * Devices of the Linux board: things of the kernel's (an AF_XDP socket, a TAP interface, a timerfd,
+ * a terminal) made to look like hardware. The loader opens them before any PD starts; a device's
+ * board regions become mappings of its descriptor, its interrupt the readability of a descriptor,
+ * its doorbell one system call on one descriptor that the driver's filter lets through.
  *
  * One file per kind implements struct linux_device_kind; device.c finds the kind by the name in the
  * board file.
  */
 #pragma once
 
+#include <poll.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -19,6 +20,7 @@
 #define LINUX_DEVICE_REGIONS 8
 #define LINUX_DEVICE_CALLS   8
 #define LINUX_DEVICE_TEXT    256
+#define LINUX_DEVICE_POLLS   3
 
 /*
  * A memory region of the system: two descriptors of one sealed memfd. -1: the region is a device's.
@@ -61,8 +63,9 @@ struct linux_device {
 
 /* What the command line says. */
 struct linux_device_options {
-    const char *netdev; /* interface for ethernet0; NULL: none was named */
-    bool allow_generic; /* generic XDP where the interface has no native mode */
+    const char *netdev;  /* interface for ethernet0; NULL: none was named */
+    const char *console; /* the terminal that is serial0; NULL: standard input and output */
+    bool allow_generic;  /* generic XDP where the interface has no native mode */
     bool verbose;
 };
 
@@ -77,11 +80,19 @@ struct linux_device_kind {
                  char **why);
     /* After all PDs have ended. Idempotent; also called by the loader's clean-up after an error. */
     void (*close)(struct linux_device *device);
+    /*
+     * NULL, or what the loader does for the device while the system runs, without ever blocking:
+     * poll says what to wait for (LINUX_DEVICE_POLLS elements, preset to nothing), serve is called
+     * when some of it may have come.
+     */
+    void (*poll)(struct linux_device *device, struct pollfd *polled);
+    void (*serve)(struct linux_device *device, const struct pollfd *polled);
 };
 
-extern const struct linux_device_kind linux_device_xdp;     /* "af_xdp" */
-extern const struct linux_device_kind linux_device_tap;     /* "tap" */
-extern const struct linux_device_kind linux_device_timerfd; /* "timerfd" */
+extern const struct linux_device_kind linux_device_xdp;      /* "af_xdp" */
+extern const struct linux_device_kind linux_device_tap;      /* "tap" */
+extern const struct linux_device_kind linux_device_timerfd;  /* "timerfd" */
+extern const struct linux_device_kind linux_device_terminal; /* "terminal" */
 
 /*
  * May this process use AF_XDP at all? That takes privileges in the machine's first user namespace;
@@ -93,6 +104,10 @@ bool linux_device_open(const struct board_device *board, struct linux_device *de
                        const struct system *system, const struct linux_memory *memory,
                        const struct linux_device_options *options, char **why);
 void linux_device_close(struct linux_device *device);
+
+/* As the kind's own; nothing happens for a kind that has none. */
+void linux_device_poll(struct linux_device *device, struct pollfd *polled);
+void linux_device_serve(struct linux_device *device, const struct pollfd *polled);
 
 /* For the kinds: sets *why to what printf would print, and returns false. */
 bool linux_device_fail(char **why, const char *format, ...) __attribute__((format(printf, 2, 3)));
