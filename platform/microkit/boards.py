@@ -95,7 +95,7 @@ class Board:
     def qemu_command(self, image, netdev, device_options="", serial="mon:stdio"):
         """The command that boots an image; `netdev` without its id."""
         return [*self.qemu, "-m", "size=2G", "-nographic", "-serial", serial,
-                *self.image.format(image).split(" "),
+                *(word.format(image) for word in self.image.split(" ")),
                 "-global", "virtio-mmio.force-legacy=false",
                 "-device", f"{self.network},netdev=ethernet0{device_options}",
                 "-netdev", f"{netdev},id=ethernet0"]

@@ -9,12 +9,16 @@ build-sel4-BOARD-CONFIG/NAME: its description in plain SDF, a program for each p
 loader.img. Exit status 2: something is missing, and one line says what."""
 
 import argparse
+import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import boards
+
+ECHO = boards.ROOT / "examples" / "echo" / "echo.xml"
+SDDF_BUILD = Path(os.environ.get("SDDF_BUILD", boards.ROOT / "build"))
 
 
 def build_programs(folder, target, sdk_board="", clock_hz=0, quiet=True):
@@ -47,25 +51,28 @@ def build_system(board, config, description):
     sdk, sdk_board = boards.find_sdk(board, config)
     folder = boards.ROOT / f"build-sel4-{board.name}-{config}"
     programs = build_programs(folder, board.target, sdk_board, board.clock_hz)
-    sddf = boards.ROOT / "build" / "sddf"
+    sddf = SDDF_BUILD / "sddf"
     if not sddf.exists():
         raise boards.Missing(f"{sddf} is not built: make")
     out = folder / description.stem
     subprocess.run([sddf, "build", description, "-b",
                     boards.HERE / "boards" / f"{board.name}.xml", "-o", out,
                     "--search-path", programs, "--sdk", sdk, "--config", config],
-                   check=True)
+                   check=True, stdout=subprocess.DEVNULL)
     return out / "loader.img"
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+def parse(usage):
+    """The command line, which run.py has too."""
+    parser = argparse.ArgumentParser(usage=usage)
     parser.add_argument("--board", default="qemu_virt_aarch64")
     parser.add_argument("--config", default="debug")
-    parser.add_argument("description", nargs="?", type=Path,
-                        default=boards.ROOT / "examples" / "echo" / "echo.xml")
-    arguments = parser.parse_args()
+    parser.add_argument("description", nargs="?", type=Path, default=ECHO)
+    return parser.parse_args()
+
+
+def main():
+    arguments = parse(__doc__)
     try:
         print(build_system(boards.find_board(arguments.board), arguments.config,
                            arguments.description))

@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Fixtures: the echo system on seL4, under the names that the packet tests know from Linux."""
+
+import os
+
+import pytest
+
+import qemu
+import boards
+import build
+import lib
+
+BOARD = os.environ.get("BOARD", "qemu_virt_aarch64")
+CONFIG = os.environ.get("CONFIG", "debug")
+
+
+@pytest.fixture(scope="session")
+def lab():
+    if os.geteuid() != 0:
+        pytest.skip("needs root: network namespaces and a TAP interface")
+    namespace = lib.bench_lab.Namespace()
+    try:
+        yield lib.TapLab(namespace)
+    finally:
+        namespace.close()
+
+
+@pytest.fixture(scope="session")
+def boot(lab, tmp_path_factory):
+    """Boots the echo system: boot(board, config); everything is stopped at the end."""
+    systems = []
+
+    def start(name, config, device_options=""):
+        board = boards.find_board(name)
+        why = qemu.missing(board, config)
+        if why is not None:
+            pytest.skip(why)
+        image = build.build_system(board, config, lib.ECHO)
+        for system in systems:
+            system.end_by_force()  # There is one interface.
+        systems.append(qemu.System(lab, tmp_path_factory.mktemp("sel4"), board, image,
+                                   device_options))
+        return systems[-1].start()
+
+    yield start
+    for system in systems:
+        system.end_by_force()
+
+
+@pytest.fixture(scope="module")
+def echo(boot):
+    system = boot(BOARD, CONFIG)
+    yield system
+    system.stop()
+
+
+@pytest.fixture
+def wire(echo, lab):
+    wire = lab.wire()
+    yield wire
+    wire.close()
