@@ -3,7 +3,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := build
-.PHONY: build run test bench soak setup format check-format clean help
+.PHONY: build run test bench soak sel4 sel4-run setup format check-format clean help
 
 # Debian's own, whatever else is called python3 on this machine's PATH.
 PYTHON := /usr/bin/python3
@@ -11,6 +11,10 @@ PYTHON := /usr/bin/python3
 SETUP := ./setup.sh
 # How long `make soak` goes on, in seconds.
 SOAK_SECONDS := 600
+
+# Which of the Microkit's boards, and which build of its kernel: debug, release or benchmark.
+BOARD := qemu_virt_aarch64
+CONFIG := debug
 
 formatted = $(shell git ls-files '*.c' '*.h')
 
@@ -21,7 +25,8 @@ build: setup ## Build everything (the default): the sddf command is build/sddf
 run: build ## Run the echo system for ten seconds and compare it with Linux (SDDF_RUN_SECONDS=3)
 	@$(PYTHON) bench/run.py
 
-test: setup ## Run every test: unit, sanitizers, real packets
+test: ## Run every test: unit, sanitizers, real packets, cross builds
+	@$(SETUP) --sel4
 	@tests/run
 
 bench: build ## Measure the queue against others, and the echo system against Linux
@@ -35,6 +40,17 @@ soak: setup ## Run the tests again and again for SOAK_SECONDS=600
 		echo "soak: $$(($$end > SECONDS ? $$end - SECONDS : 0)) s left"; \
 	done
 
+sel4: sel4-sdk build ## Boot the echo system on seL4 in QEMU, and test it (BOARD=..., CONFIG=release)
+	@BOARD=$(BOARD) CONFIG=$(CONFIG) tests/run sel4 -k on_sel4
+
+sel4-run: sel4-sdk build ## The same, left running: console here, services on loopback ports
+	@platform/microkit/run.py --board $(BOARD) --config $(CONFIG)
+
+# Before anything is built or installed: without an SDK there is nothing to do.
+sel4-sdk:
+	@platform/microkit/build.py --board $(BOARD) --config $(CONFIG) --check
+	@$(SETUP) --sel4
+
 setup: ## Install what is missing of Debian's packages, and lwIP's source
 	@$(SETUP)
 
@@ -45,7 +61,7 @@ check-format: ## Say which sources clang-format would change
 	@clang-format --dry-run --Werror $(formatted)
 
 clean: ## Remove everything that was built (lwIP's source stays)
-	@rm -rf build build-clang build-asan build-tsan .pytest_cache
+	@rm -rf build build-clang build-asan build-tsan build-sel4-* build-cross-* .pytest_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 help: ## Show this

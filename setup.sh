@@ -12,6 +12,7 @@
 #
 #   ./setup.sh            put in place what is missing
 #   ./setup.sh --check    only say what is missing (exit 1 if something is)
+#   ./setup.sh --sel4     besides, cross compilers and QEMU for the systems on seL4; also --check
 #
 # SDDF_LWIP_DIR=FOLDER  an lwIP source tree to use in place of Debian's: build-lwip links to it.
 
@@ -32,6 +33,13 @@ packages=(
     iproute2 ethtool iputils-ping util-linux tcpdump
     # Formatting, and unpacking lwIP
     clang-format dpkg-dev xz-utils
+)
+
+# For systems on seL4: cross compilers, the C library of their programs, and machines to run them.
+sel4_packages=(
+    gcc-aarch64-linux-gnu gcc-riscv64-unknown-elf binutils-aarch64-linux-gnu
+    picolibc-aarch64-linux-gnu picolibc-riscv64-unknown-elf
+    qemu-system-arm qemu-system-misc opensbi
 )
 
 lwip=build-lwip
@@ -148,6 +156,10 @@ link_lwip() {
 
 # ---- what to do ---------------------------------------------------------------------------------
 
+if [ "${1:-}" = --sel4 ]; then
+    packages+=("${sel4_packages[@]}")
+    shift
+fi
 case "${1:-}" in
 '' | --check) ;;
 *) sed -n '4,/^$/s/^# \{0,1\}//p' "$0"; exit "$([ "$1" = --help ] && echo 0 || echo 2)" ;;

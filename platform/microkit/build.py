@@ -67,6 +67,7 @@ def parse(usage):
     parser = argparse.ArgumentParser(usage=usage)
     parser.add_argument("--board", default="qemu_virt_aarch64")
     parser.add_argument("--config", default="debug")
+    parser.add_argument("--check", action="store_true", help="only say whether there is an SDK")
     parser.add_argument("description", nargs="?", type=Path, default=ECHO)
     return parser.parse_args()
 
@@ -74,8 +75,11 @@ def parse(usage):
 def main():
     arguments = parse(__doc__)
     try:
-        print(build_system(boards.find_board(arguments.board), arguments.config,
-                           arguments.description))
+        board = boards.find_board(arguments.board)
+        if arguments.check:
+            boards.find_sdk(board, arguments.config)
+        else:
+            print(build_system(board, arguments.config, arguments.description))
     except boards.Missing as missing:
         print(f"build: {missing}", file=sys.stderr)
         return 2
