@@ -68,7 +68,8 @@ def regions_table(dev, clients, board="af_xdp"):
     for pd in (driver, virt_rx, virt_tx, arp):
         table[pd][f"{pd}_stats"] = "rw"
     if board == "af_xdp":
-        table[driver].update({f"{dev}_{name}": "rw" for name in REGISTERS})
+        table[driver].update({f"{dev}_{name}": "r" if name == "layout" else "rw"
+                              for name in REGISTERS})
     else:  # A TAP reaches no memory by itself: its driver copies.
         table[driver][f"{dev}_rx_dma"] = "rw"
         table[driver][f"{dev}_arp_tx_data"] = "r"

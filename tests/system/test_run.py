@@ -1,28 +1,32 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """What a newcomer types first: `make run`, in short."""
 
+import contextlib
 import json
 import os
 import re
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 import lib
 
 RUN = lib.ROOT / "bench" / "run.py"
+MARK = f"SDDF_TEST_MARK={os.getpid()}"  # In the environment of all that a run starts.
 
 
 def everything():
-    """What a run might leave behind: interfaces, named namespaces, processes of ours, files."""
+    """What a run might leave behind: interfaces, named namespaces, processes of ours."""
     links = json.loads(lib.command("ip", "-json", "-details", "link", "show").stdout)
     found = {f"interface {link['ifname']} {'xdp' in link}" for link in links}
     found |= {f"namespace {line}" for line in lib.command("ip", "netns").stdout.splitlines()}
     for pid in filter(str.isdigit, os.listdir("/proc")):
-        if lib.process_name(pid) in ("sddf", "load", "echo_linux"):
-            found.add(f"process {pid}")
+        with contextlib.suppress(OSError):
+            if MARK.encode() in Path(f"/proc/{pid}/environ").read_bytes():
+                found.add(f"process {pid} ({lib.process_name(pid)})")
     return found
 
 
@@ -38,7 +42,8 @@ def nothing_left(lab):
 def start():
     return subprocess.Popen([sys.executable, RUN], cwd=lib.ROOT, stdin=subprocess.DEVNULL,
                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                            env={**os.environ, "SDDF_RUN_SECONDS": "3", "SDDF_BUILD": str(lib.BUILD)})
+                            env={**os.environ, "SDDF_RUN_SECONDS": "3", "SDDF_BUILD": str(lib.BUILD),
+                                 **dict([MARK.split("=")])})
 
 
 def test_run(nothing_left):
