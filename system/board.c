@@ -63,6 +63,7 @@ static const struct xml_name region_attributes[] = {
     {.name = "name", .need = XML_REQUIRED},
     {.name = "phys_addr"},
     {.name = "size", .need = XML_REQUIRED},
+    {.name = "perms"},
     {0},
 };
 static const struct xml_spec region_spec = {region_attributes, no_names};
@@ -104,7 +105,13 @@ static void parse_region(const struct xml_file *xml, xmlNodePtr node, const stru
                          struct board_device *device)
 {
     xml_verify(xml, node, &region_spec);
-    struct board_region region = {.name = xml_string(xml, node, "name")};
+    struct board_region region = {.name = xml_string(xml, node, "name"),
+                                  .perms = SYSTEM_READ | SYSTEM_WRITE};
+    xml_perms(xml, node, &region.perms);
+    if ((region.perms & SYSTEM_EXECUTE) != 0) {
+        system_error(xml->errors, xml_place(xml, node),
+                     "no program executes what a device has; perms are \"r\" or \"rw\"");
+    }
     region.memory = !xml_number(xml, node, "phys_addr", 0, UINT64_C(1) << 52, &region.phys);
     if (region.memory && board->dma.size == 0) {
         system_error(xml->errors, xml_place(xml, node),

@@ -129,6 +129,25 @@ static void check_map_overlaps(const struct check *c, size_t pd, size_t index)
     }
 }
 
+/* What the board gives of a device's region. */
+static void check_map_perms(const struct check *c, const struct system_map *map,
+                            const struct system_region *region)
+{
+    for (size_t i = 0; i < c->board->device_count && region->has_phys; i++) {
+        const struct board_device *device = &c->board->devices[i];
+        for (size_t j = 0; j < device->region_count; j++) {
+            const struct board_region *r = &device->regions[j];
+            if (!r->memory && within(region, r->phys, r->size) && (map->perms & ~r->perms) != 0) {
+                system_error(c->errors, map->place,
+                             "\"%s\" is %s of device \"%s\", which can only be mapped with "
+                             "perms=\"%s\"",
+                             region->name, r->name, device->name,
+                             (r->perms & SYSTEM_WRITE) != 0 ? "rw" : "r");
+            }
+        }
+    }
+}
+
 static void check_map(const struct check *c, size_t pd, size_t index)
 {
     const struct system_pd *self = &c->system->pds[pd];
@@ -150,6 +169,7 @@ static void check_map(const struct check *c, size_t pd, size_t index)
                      region->name, (ull)map->vaddr, (ull)top);
         return;
     }
+    check_map_perms(c, map, region);
     check_map_overlaps(c, pd, index);
 }
 

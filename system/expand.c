@@ -220,7 +220,7 @@ void expand_device(struct expand *e, size_t pd, const struct board_device *devic
             s->regions[region].phys = device->regions[i].phys;
         }
         size_t before = s->pds[pd].map_count;
-        config->region[i] = expand_map(e, pd, region, SYSTEM_READ | SYSTEM_WRITE);
+        config->region[i] = expand_map(e, pd, region, device->regions[i].perms);
         config->region[i].io_address = io_address;
         for (size_t j = before; j < s->pds[pd].map_count; j++) {
             s->pds[pd].maps[j].cached = cached;

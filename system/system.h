@@ -173,6 +173,7 @@ struct board_region {
     bool memory; /* not of the device, but memory that it reaches: at an address from board.dma */
     uint64_t phys;
     uint64_t size;
+    unsigned perms; /* enum system_perm: what a driver may have of it */
 };
 
 struct board_irq {

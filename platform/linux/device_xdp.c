@@ -20,6 +20,7 @@
 #include "platform/linux/device.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -60,7 +61,7 @@ _Static_assert(sizeof(struct xdp_desc) == sizeof(struct linux_xdp_desc) &&
 struct xdp_state {
     struct xdp_filter filter;
     int addresses;           /* packet socket that holds the additional MAC addresses */
-    int layout;              /* memfd of the layout region */
+    int layout;              /* the layout region's memfd, sealed, opened for reading only */
     unsigned char *reserved; /* address space for the UMEM, and room to align it */
     size_t reserved_size;
     unsigned char *umem;
@@ -256,6 +257,29 @@ static bool make_rings(const struct linux_device *device, const struct xdp_state
     return true;
 }
 
+/* The driver gets a descriptor that only reads, of a page that nobody can write any more. */
+static bool write_layout(struct linux_device *device, struct xdp_state *state,
+                         const struct linux_xdp_layout *layout, char **why)
+{
+    struct linux_resource *region = &device->region[LINUX_XDP_LAYOUT];
+    char path[32];
+    int fd = memfd_create("layout", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    if (fd >= 0 && ftruncate(fd, (off_t)region->size) == 0 &&
+        pwrite(fd, layout, sizeof(*layout), 0) == (ssize_t)sizeof(*layout) &&
+        fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) == 0) {
+        snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+        state->layout = open(path, O_RDONLY | O_CLOEXEC);
+    }
+    if (state->layout < 0) {
+        linux_device_fail(why, "%s: the layout page: %s", device->board->name, strerror(errno));
+    }
+    if (fd >= 0) {
+        close(fd);
+    }
+    region->fd = state->layout;
+    return state->layout >= 0;
+}
+
 /* af_xdp.rst, "XDP_MMAP_OFFSETS": the driver learns this from the layout region. */
 static bool lay_out(struct linux_device *device, struct xdp_state *state, char **why)
 {
@@ -316,12 +340,7 @@ static bool lay_out(struct linux_device *device, struct xdp_state *state, char *
         device->region[i].size = size;
         device->region[i].fd = device->fd;
     }
-    device->region[LINUX_XDP_LAYOUT].fd = state->layout;
-    if (ftruncate(state->layout, (off_t)device->region[LINUX_XDP_LAYOUT].size) != 0 ||
-        pwrite(state->layout, &layout, sizeof(layout), 0) != (ssize_t)sizeof(layout)) {
-        return linux_device_fail(why, "%s: the layout page: %s", board->name, strerror(errno));
-    }
-    return true;
+    return write_layout(device, state, &layout, why);
 }
 
 /* af_xdp.rst, "XDP_COPY and XDP_ZEROCOPY bind flags", "XDP_USE_NEED_WAKEUP bind flag". */
@@ -421,7 +440,6 @@ static bool start(struct linux_device *device, struct xdp_state *state, const st
                                                   "board linux_tap)"
                                                 : "");
     }
-    state->layout = memfd_create("layout", MFD_CLOEXEC);
     if (!map_umem(state, device, system, memory, why) || !make_rings(device, state, why) ||
         !lay_out(device, state, why) ||
         !xdp_filter_load(&state->filter, system, device->board->name, device->interface, why) ||

@@ -142,6 +142,7 @@ static void test_rights(void **state)
     load_network(&l, "ethernet0");
     const struct system *s = &l.system;
     rights(s, "ethernet0_rings", "ethernet0_driver:rw");
+    rights(s, "ethernet0_layout", "ethernet0_driver:r");
     rights(s, "ethernet0_rx_dma",
            "ethernet0_virt_rx:r ethernet0_arp:r ethernet0_copy_a:r ethernet0_copy_b:r");
     rights(s, "ethernet0_a_rx_data", "a:rw ethernet0_copy_a:rw");
@@ -255,7 +256,7 @@ static void test_configurations(void **state)
     assert_int_equal(tx->client[0].data.io_address, s->io_spaces[0].maps[1].iovaddr);
     assert_int_equal(driver->data_count, 4);
     assert_int_equal(driver->data[0].vaddr, 0);
-    assert_int_equal(driver->device.region_count, 1);
+    assert_int_equal(driver->device.region_count, 2);
 
     const struct timer_client_config *timer = config(s, "b", "sddf_timer_config");
     assert_true(sddf_config_ok(&timer->header, SDDF_ROLE_TIMER_CLIENT, sizeof(*timer)));
