@@ -93,11 +93,17 @@ static int start(const struct tool_command *self, struct tool_input *input,
 static int run(const struct tool_command *self, int argc, char **argv)
 {
     static const struct option options[] = {
-        {"board", required_argument, NULL, 'b'},  {"search-path", required_argument, NULL, 's'},
-        {"netdev", required_argument, NULL, 'n'}, {"console", required_argument, NULL, 'o'},
-        {"state", required_argument, NULL, 't'},  {"seconds", required_argument, NULL, 'c'},
-        {"generic", no_argument, NULL, 'g'},      {"no-realtime", no_argument, NULL, 'r'},
-        {"verbose", no_argument, NULL, 'v'},      {0},
+        {"board", required_argument, NULL, 'b'},
+        {"search-path", required_argument, NULL, 's'},
+        {"netdev", required_argument, NULL, 'n'},
+        {"console", required_argument, NULL, 'o'},
+        {"state", required_argument, NULL, 't'},
+        {"seconds", required_argument, NULL, 'c'},
+        {"generic", no_argument, NULL, 'g'},
+        {"no-realtime", no_argument, NULL, 'r'},
+        {"checked", no_argument, NULL, 'd'},
+        {"verbose", no_argument, NULL, 'v'},
+        {0},
     };
     struct tool_input input = {0};
     struct linux_options how = {.realtime = true};
@@ -135,6 +141,9 @@ static int run(const struct tool_command *self, int argc, char **argv)
             break;
         case 'r':
             how.realtime = false;
+            break;
+        case 'd':
+            how.checked = true;
             break;
         case 'v':
             how.verbose = how.device.verbose = true;
@@ -178,7 +187,12 @@ const struct tool_command tool_run = {
             "  --state FILE           write the running system's particulars there, as JSON\n"
             "  --generic              accept an interface that has only generic XDP (slow)\n"
             "  --no-realtime          ordinary scheduling, even where real time is permitted\n"
+            "  --checked              report deferred signals that were lost to a second one\n"
             "  -v, --verbose          say what is being done\n"
+            "\n"
+            "Exit status: 0 after an orderly end, also if protection domains failed on the way\n"
+            "(which is reported), as long as one was left; 1 if the system could not be started\n"
+            "or none was left; 2 if the command line makes no sense.\n"
             "\n"
             "Examples:\n"
             "\n"

@@ -208,6 +208,7 @@ int linux_run(const struct system *expanded, const struct board *board,
         .system = expanded, .board = board, .search = search, .options = options};
     if (!supported(expanded))
         return 1;
+    linux_state_remove(&loader); /* what a killed loader left says nothing of this system */
     raise_descriptor_limit();
     linux_clock_begin(&loader);
     prepare(&loader);

@@ -21,9 +21,10 @@ struct linux_options {
 
 /*
  * Starts the system, prints what its PDs print and how they fail, and shuts it down on SIGINT,
- * SIGTERM or after `seconds`; returns when nothing is left of it. The exit status: 0 after an
- * orderly shutdown (a PD that failed on the way was reported and does not change that), 1 if the
- * system could not be started (said why, on standard error).
+ * SIGTERM, SIGHUP or after `seconds`; returns when nothing is left of it. The exit status: 0 after
+ * an orderly shutdown (a PD that failed on the way was reported and does not change that), 1 if the
+ * system could not be started, or no PD was left alive (said why, on standard error). A state file
+ * that a killed loader left behind is replaced; nothing else of such a loader stays.
  *
  * `expanded` has passed system_check and system_expand. `board` and `search` are those it was
  * expanded with. Call it from a process with one thread: it forks, traces, and takes over SIGINT,

@@ -27,7 +27,8 @@
 extern const unsigned char linux_starter_program[];
 extern const size_t linux_starter_program_size;
 
-#define NOBODY 65534
+#define NOBODY   65534
+#define SOMEBODY 2 /* exit status of a probe: all else worked */
 #define NAMESPACES                                                                                 \
     (CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP)
 
@@ -53,20 +54,24 @@ static void empty_root(int complaint)
         give_up(complaint, "cannot change to the empty root");
 }
 
-static void become_nobody(int complaint, enum linux_sandbox sandbox)
+/*
+ * False if it stays who it is: in the container that this is there is no nobody (EINVAL), or root
+ * has been left without the right to change (EPERM). What privileges it has go all the same.
+ */
+static bool become_nobody(int complaint, enum linux_sandbox sandbox)
 {
     if (sandbox == LINUX_SANDBOX_NONE && geteuid() != 0)
-        return; /* no right to change anything */
+        return true; /* no right to change anything, and no privileges to lose */
     for (int cap = 0; prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) == 0; cap++)
         continue;
     /* (Denied in a user namespace that was made without privileges; harmless.) */
     if (setgroups(0, NULL) != 0 && errno != EPERM)
         give_up(complaint, "cannot leave the groups");
-    /* EINVAL: in the container that this is, there is no nobody; it stays who it is, without
-     * rights. */
-    if ((setresgid(NOBODY, NOBODY, NOBODY) != 0 || setresuid(NOBODY, NOBODY, NOBODY) != 0) &&
-        errno != EINVAL)
+    if (setresgid(NOBODY, NOBODY, NOBODY) == 0 && setresuid(NOBODY, NOBODY, NOBODY) == 0)
+        return true;
+    if (errno != EINVAL && errno != EPERM)
         give_up(complaint, "cannot become nobody");
+    return false;
 }
 
 /* 0: struct mk_start; 1 .. keep: the PD's own; then those that the starter maps. */
@@ -113,10 +118,10 @@ static _Noreturn void child(const struct linux_loader *loader, const struct linu
     setsid(); /* a Ctrl-C at the terminal is the loader's */
     if (loader->sandbox != LINUX_SANDBOX_NONE)
         empty_root(complaint);
-    become_nobody(complaint, loader->sandbox);
+    bool nobody = become_nobody(complaint, loader->sandbox);
     if (pd != NULL)
         place_descriptors(complaint, pd, loader->starter);
-    _exit(0);
+    _exit(nobody ? 0 : SOMEBODY);
 }
 
 /* ---- in the loader --------------------------------------------------------------------------- */
@@ -210,7 +215,15 @@ static bool probe(struct linux_loader *loader, enum linux_sandbox sandbox, char 
     ssize_t length = read(complaint, why, size - 1);
     why[length > 0 ? length : 0] = '\0';
     close(complaint);
-    return waitpid(pid, &status, __WALL) == pid && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+    if (waitpid(pid, &status, __WALL) != pid || !WIFEXITED(status))
+        return false;
+    if (WEXITSTATUS(status) == SOMEBODY)
+        fprintf(stderr,
+                "sddf: warning: there is no user nobody to become here, or no right to: the "
+                "protection domains stay user %u, without its privileges, but its other processes "
+                "are not kept from them\n",
+                (unsigned)geteuid());
+    return WEXITSTATUS(status) == 0 || WEXITSTATUS(status) == SOMEBODY;
 }
 
 void linux_sandbox_probe(struct linux_loader *loader)
@@ -226,12 +239,12 @@ void linux_sandbox_probe(struct linux_loader *loader)
                 why);
         return;
     }
-    loader->sandbox = LINUX_SANDBOX_NONE;
     fprintf(stderr,
             "sddf: warning: namespaces are not permitted here (%s): the protection domains "
             "share the host's files, network and process ids, and only their mappings, "
             "descriptors and the filter of system calls confine them\n",
             why);
+    probe(loader, LINUX_SANDBOX_NONE, again, sizeof again); /* for what it warns of */
 }
 
 bool linux_starter_open(struct linux_loader *loader)

@@ -72,9 +72,14 @@ void microkit_irq_ack(microkit_channel ch)
 
 static void defer(unsigned what, microkit_channel ch)
 {
-    if (mk_pd.deferred_this_wake && (mk_pd.boot->flags & MK_BOOT_CHECKED))
-        mk_no_channel("deferred signal lost", mk_pd.deferred_channel,
-                      " left in its one slot: a second one replaced it");
+    if (mk_pd.deferred_this_wake && (mk_pd.boot->flags & MK_BOOT_CHECKED)) {
+        microkit_dbg_puts(microkit_name);
+        microkit_dbg_puts(": deferred signal lost: the one on channel ");
+        microkit_dbg_put32(mk_pd.deferred_channel);
+        microkit_dbg_puts(" was replaced by a second one, on channel ");
+        microkit_dbg_put32(ch);
+        microkit_dbg_puts(", in the same wake-up\n");
+    }
     mk_pd.deferred = what;
     mk_pd.deferred_channel = ch;
     mk_pd.deferred_this_wake = true;
