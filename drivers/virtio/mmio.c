@@ -77,6 +77,7 @@ bool virtio_mmio_begin(struct virtio_mmio *device, uint64_t wanted, uint64_t req
     put(device, VIRTIO_MMIO_DRIVER_FEATURES, (uint32_t)(features >> 32));
     put_status(device, VIRTIO_STATUS_FEATURES_OK);
     if ((get(device, VIRTIO_MMIO_STATUS) & VIRTIO_STATUS_FEATURES_OK) == 0) {
+        device->status &= ~VIRTIO_STATUS_FEATURES_OK; /* the device's word, not ours */
         return false;
     }
     device->features = features;

@@ -409,11 +409,14 @@ static void wake(struct sddf_queue_producer *queue, uint8_t channel)
  */
 static bool pass(void)
 {
+    bool more = false;
     rx_return();
     tx_return();
-    bool more = rx_provide();
-    more |= tx_provide();
-    more |= device_settle();
+    if (!rx.broken && !tx.broken) {
+        more |= rx_provide();
+        more |= tx_provide();
+        more |= device_settle();
+    }
     wake(&rx_active, sddf_net_config.rx.channel);
     wake(&tx_free, sddf_net_config.tx.channel);
     return more;

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What the two halves of the device model share: its registers, and its view of memory. */
+#pragma once
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "sddf/device.h"
+
+#include "virtio_model.h"
+
+#define QUEUE_MAX 1024u
+
+/* 2.1, status bits */
+enum {
+    ACKNOWLEDGE = 1,
+    DRIVER_KNOWN = 2,
+    DRIVER_OK = 4,
+    FEATURES_OK = 8,
+    NEEDS_RESET = 64,
+    FAILED = 128
+};
+
+struct desc {
+    uint64_t address;
+    uint32_t length;
+    uint16_t flags;
+    uint16_t next;
+};
+
+struct chain {
+    bool published; /* the device's, from here until it is used */
+    bool taken;
+    uint16_t place; /* its available index */
+    struct desc part[2];
+};
+
+struct queue {
+    bool ready, ready_read, max_read;
+    uint32_t num;
+    uint64_t area[3]; /* desc, driver, device */
+    uint32_t words;   /* bit per address register written */
+    uint16_t published, taken, used;
+    uint16_t looked, read; /* the driver: the used index that it knows, entries that it has read */
+    struct chain chain[QUEUE_MAX];
+    uint16_t have[QUEUE_MAX]; /* taken, and not used yet, in order */
+    uint32_t have_count;
+    bool awake;
+    /* barriers that the driver still owes */
+    bool owes_doorbell_barrier, owes_look_barrier, owes_after_index, owes_last_look;
+};
+
+/* Of each byte of ring memory, who has it. */
+enum owner { OURS, DEVICE_READS, DEVICE_WRITES, DEVICE_AREA };
+
+struct model {
+    struct virtio_model_options options;
+    struct queue queues[2];
+    unsigned char owner[MODEL_RINGS_SIZE];
+    uint32_t status;
+    uint32_t going_down; /* reads of the status until a reset is complete */
+    uint32_t interrupt_status;
+    uint64_t features; /* as the driver wrote them */
+    bool agreed_read;  /* the driver has seen FEATURES_OK */
+    bool device_sel_written, driver_sel_written;
+    bool owes_index_barrier, owes_register_barrier;
+};
+
+extern struct model model;
+
+static inline bool has(uint64_t feature)
+{
+    return (model.features & feature) != 0;
+}
+
+/* Before each access of the driver. */
+void model_accessed(void);
+
+/* Bytes of ring memory at an IO address. */
+unsigned char *model_ring_at(uint64_t io, uint64_t length);
+void model_put16(uint64_t io, uint16_t value);
+void model_own(uint64_t io, uint64_t length, enum owner who);
+uint64_t model_used_flags(const struct queue *q);
+uint64_t model_avail_event(const struct queue *q);
+
+/* Everything is as after a reset, but for the counters and the wire. */
+void model_forget(void);
