@@ -9,7 +9,9 @@ import json
 import os
 import signal
 import subprocess
+import tempfile
 import time
+from pathlib import Path
 
 import pytest
 
@@ -37,9 +39,6 @@ class Running:
 
     def __init__(self, folder, description, *options, before=()):
         folder.mkdir(exist_ok=True)
-        if before:  # As another user, who is to come there and write there.
-            for path in [folder, *folder.parents][:3]:
-                path.chmod(0o777)
         (folder / "system.xml").write_text(f"<system>{description}</system>")
         self.state_path = folder / "state.json"
         self.out_path, self.err_path = folder / "out", folder / "err"
@@ -100,8 +99,16 @@ class Running:
 def run(tmp_path):
     if not lib.SDDF.exists() or not (PROGRAMS / "test_hello.elf").exists():
         pytest.skip(f"{lib.SDDF} or the test programs are not built: make")
-    return lambda description, *options, **more: Running(tmp_path / "system", description,
-                                                         *options, **more)
+    return lambda description, *options: Running(tmp_path / "system", description, *options)
+
+
+@pytest.fixture
+def run_as(run):
+    """As another user: a folder that this user may come to and write in."""
+    with tempfile.TemporaryDirectory(prefix="test-") as folder:
+        os.chmod(folder, 0o777)
+        yield lambda before, description, *options: Running(Path(folder), description, *options,
+                                                            before=before)
 
 
 HELLO = pd("hello", "hello", 1)
@@ -362,11 +369,11 @@ def test_one_that_floods_its_output_starves_nobody(run):
     assert all("a line of sixty-four bytes" in line for line in system.lines("flood")[1:-1])
 
 
-def test_as_root_without_its_rights(run):
+def test_as_root_without_its_rights(run_as):
     """As in a container whose root may do nothing."""
     if os.geteuid() != 0:
         pytest.skip("needs root: gives up its privileges")
-    with run(HELLO, before=["setpriv", "--bounding-set", "-all"]) as system:
+    with run_as(["setpriv", "--bounding-set", "-all"], HELLO) as system:
         system.printed("hello", "hello from hello")
     assert "warning: namespaces are not permitted" in system.err()
     assert "warning: there is no user nobody to become" in system.err()
@@ -376,12 +383,12 @@ def test_as_root_without_its_rights(run):
 NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
 
 
-def test_in_a_user_namespace_without_nobody(run):
+def test_in_a_user_namespace_without_nobody(run_as):
     """What unprivileged users have: the full confinement, without a word about its lack."""
     if os.geteuid() != 0 or subprocess.run([*NOBODY, "unshare", "-Urn", lib.SDDF, "--help"],
                                            capture_output=True).returncode != 0:
         pytest.skip("another user may not read the build, or may make no user namespaces")
-    with run(HELLO, before=[*NOBODY, "unshare", "-Urn"]) as system:
+    with run_as([*NOBODY, "unshare", "-Urn"], HELLO) as system:
         system.printed("hello", "hello from hello")
         pid = system.pd("hello")["pid"]
         for kind in ("user", "mnt", "pid", "net", "ipc", "uts", "cgroup"):
