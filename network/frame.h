@@ -49,7 +49,7 @@ static inline uint16_t frame_read_be16(const uint8_t *at)
 static inline uint64_t frame_mac(const uint8_t mac[6])
 {
     uint64_t key = 0;
-    memcpy(&key, mac, 6);
+    __builtin_memcpy(&key, mac, 6);
     return key;
 }
 
@@ -96,26 +96,27 @@ static inline bool frame_is_udp_to(const uint8_t *at, uint32_t length, uint16_t 
 
 /*
  * Copies a frame: blocks of constant size, which the compiler turns into the machine's widest
- * moves, and a last one that overlaps the one before instead of going byte by byte. Not a byte
- * beyond `length` is read or written: behind a frame lies what is left of somebody else's.
- * Needs at least 8 bytes; the two must not overlap.
+ * moves (of the builtin, that is: in a freestanding program a plain memcpy is a call), and a last
+ * one that overlaps the one before instead of going byte by byte. Not a byte beyond `length` is
+ * read or written: behind a frame lies what is left of somebody else's. Needs at least 8 bytes;
+ * the two must not overlap.
  */
 static inline void frame_copy(uint8_t *to, const uint8_t *from, uint32_t length)
 {
     if (length >= 64) {
         uint32_t last = length - 64;
         for (uint32_t i = 0; i < last; i += 64) {
-            memcpy(to + i, from + i, 64);
+            __builtin_memcpy(to + i, from + i, 64);
         }
-        memcpy(to + last, from + last, 64);
+        __builtin_memcpy(to + last, from + last, 64);
     } else if (length >= 32) {
-        memcpy(to, from, 32);
-        memcpy(to + length - 32, from + length - 32, 32);
+        __builtin_memcpy(to, from, 32);
+        __builtin_memcpy(to + length - 32, from + length - 32, 32);
     } else if (length >= 16) {
-        memcpy(to, from, 16);
-        memcpy(to + length - 16, from + length - 16, 16);
+        __builtin_memcpy(to, from, 16);
+        __builtin_memcpy(to + length - 16, from + length - 16, 16);
     } else {
-        memcpy(to, from, 8);
-        memcpy(to + length - 8, from + length - 8, 8);
+        __builtin_memcpy(to, from, 8);
+        __builtin_memcpy(to + length - 8, from + length - 8, 8);
     }
 }
