@@ -74,6 +74,8 @@ class System(lib.System):
             if self.process.poll() is not None:
                 raise AssertionError(f"QEMU has ended: {self.process.stderr.read().decode()}")
             self.lab.give_address()
+            # Room for the bursts of the tests: QEMU's processor is slower than the sender.
+            self.lab.set_link(self.lab.system, "txqueuelen", 8192)
             self.lab.set_link(self.lab.system, "up")
             self.monitor = Monitor(monitor)
             for client in self.clients:
@@ -101,6 +103,10 @@ class System(lib.System):
         if self.process is not None:
             self.process.stderr.close()
         self.forget()
+
+    def audit(self, **_):
+        """The auditor reads a running system of Linux's; here only services tell."""
+        return 0, ""
 
     def output(self):
         return self.log_file.read_text(errors="replace") if self.log_file.exists() else ""
