@@ -198,7 +198,13 @@ static bool rx_provide(void)
         retry_after(RETRY_NS); /* more buffers than the ring has slots: not of our virt_rx */
         return false;
     }
-    return !sddf_queue_request_signal(&rx_free);
+    /*
+     * Late on purpose: each interrupt has us look here anyway, and one comes before the kernel has
+     * used up what it has. Nobody needs to wake us while it has as much again as is waiting.
+     */
+    uint32_t left = ring_pending(&fill_ring) / 2;
+    uint32_t enough = left < rx_free.capacity / 2 ? left : rx_free.capacity / 2;
+    return !sddf_queue_request_signal_at(&rx_free, enough == 0 ? 1 : enough);
 }
 
 /* af_xdp.rst, "RX Ring": frames, from the kernel to virt_rx. True if there may be more to do. */
