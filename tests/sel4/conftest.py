@@ -20,7 +20,7 @@ def lab():
         pytest.skip("needs root: network namespaces and a TAP interface")
     namespace = lib.bench_lab.Namespace()
     try:
-        yield lib.TapLab(namespace)
+        yield qemu.Lab(namespace)
     finally:
         namespace.close()
 

@@ -13,16 +13,36 @@ import socket
 import struct
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "tests" / "system"), str(ROOT / "platform" / "microkit")]
 
 import boards  # noqa: E402 (the path comes first)
-import build  # noqa: E402
 import lib  # noqa: E402
+import packets  # noqa: E402
 
 PAGE = 0x1000
+
+
+class PacedWire(packets.Wire):
+    """Frames one by one, as a slow line brings them. In one burst they would all be in the device's
+    ring before an emulated processor has run, and what is shared out there is bounded."""
+
+    sent = 0
+
+    def send(self, frame):
+        self.sent += 1
+        if self.sent % 16 == 0:
+            time.sleep(0.002)
+        return super().send(frame)
+
+
+class Lab(lib.TapLab):
+    def wire(self):
+        with lib.inside(self.generator):
+            return PacedWire(self.generator_interface)
 
 
 class Monitor:
