@@ -383,6 +383,26 @@ static void what_leaves_late_comes_back(void **state)
     assert_true(after == 0);
 }
 
+static void what_nobody_waits_for_sets_no_timer(void **state)
+{
+    (void)state;
+    configure(BUFFERS);
+    init();
+    completes = false;
+    assert_true(sddf_queue_request_signal_at(&tx_free, 3));
+    give_tx(tx_buffer(0), 100, 0);
+    give_tx(tx_buffer(1), 100, 0);
+    notified(TX);
+    assert_true(after == 0); /* two could come back, and are not worth a signal */
+    give_tx(tx_buffer(2), 100, 0);
+    notified(TX);
+    assert_true(after != 0);
+    kernel_finishes();
+    notified(IRQ);
+    assert_int_equal(take_tx(), 3);
+    assert_true(after == 0);
+}
+
 static void errors_wait_and_lose_nothing(void **state)
 {
     (void)state;
@@ -603,6 +623,7 @@ int main(void)
         cmocka_unit_test(kicks_go_on_until_all_is_sent),
         cmocka_unit_test(no_kick_that_is_not_wanted),
         cmocka_unit_test(what_leaves_late_comes_back),
+        cmocka_unit_test(what_nobody_waits_for_sets_no_timer),
         cmocka_unit_test(errors_wait_and_lose_nothing),
         cmocka_unit_test(bad_frames_are_refused_and_given_back),
         cmocka_unit_test(the_device_writes_to_the_rx_region_only),

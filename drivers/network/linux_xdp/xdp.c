@@ -33,7 +33,7 @@
 
 /*
  * AF_XDP has no interrupt for "a frame has left" nor for "the interface is up again", so while
- * frames are on their way out the driver does not sleep longer than this.
+ * somebody waits for frames on their way out the driver does not sleep longer than this.
  */
 #define RETRY_NS      (UINT64_C(200) * 1000)
 #define RETRY_DOWN_NS (UINT64_C(10) * 1000 * 1000)
@@ -366,6 +366,21 @@ static bool tx_return(void)
     return n == ready;
 }
 
+/*
+ * Must somebody look again soon? Not if what is on its way, come back all at once, would not be
+ * worth a signal to virt_tx: then it can wait for the next wake-up, whatever that is for. What
+ * virt_tx wants can have changed only with something that it sent, of which we were told. A timer
+ * is not free: it is set and taken back each time that we sleep.
+ */
+static bool tx_return_awaited(void)
+{
+    if (ring_pending(&tx_ring) != 0) {
+        return true; /* not even sent: a kick has failed */
+    }
+    const uint32_t distance = sddf_queue_signal_distance(&tx_free); /* 0: not known */
+    return distance <= tx_in_flight;
+}
+
 /* ---- interrupt ----------------------------------------------------------------------------- */
 
 static void wake(struct sddf_queue_producer *queue, uint8_t channel)
@@ -388,7 +403,7 @@ static void serve(void)
         wake(&rx_active, sddf_net_config.rx.channel);
         wake(&tx_free, sddf_net_config.tx.channel);
     } while (more);
-    if (tx_in_flight != 0) {
+    if (tx_in_flight != 0 && tx_return_awaited()) {
         retry_after(RETRY_NS);
     }
     /*
