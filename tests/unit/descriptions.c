@@ -21,6 +21,7 @@
 
 #include "elf_maker.h"
 #include "sddf/net.h"
+#include "sddf/serial.h"
 #include "sddf/timer.h"
 #include "system/model.h"
 #include "system/system.h"
@@ -35,6 +36,10 @@ static char programs[] = "/tmp/sddf-descriptions-XXXXXX";
     {                                                                                              \
         "sddf_timer_config", sizeof(struct timer_##role##_config)                                  \
     }
+#define SERIAL(role)                                                                               \
+    {                                                                                              \
+        "sddf_serial_config", sizeof(struct serial_##role##_config)                                \
+    }
 #define NAME                                                                                       \
     {                                                                                              \
         "microkit_name", 64                                                                        \
@@ -44,13 +49,16 @@ static const struct {
     const char *name;
     struct elf_order order;
 } elfs[] = {
-    {"client.elf", {EM_X86_64, ET_EXEC, {NAME, NET(client), TIMER(client)}}},
+    {"client.elf", {EM_X86_64, ET_EXEC, {NAME, NET(client), TIMER(client), SERIAL(client)}}},
     {"plain.elf", {EM_X86_64, ET_EXEC, {NAME, {"word", 8}, {"small", 4}}}},
     {"old.elf", {EM_X86_64, ET_EXEC, {NAME, {"sddf_net_config", 24}}}},
     {"arm.elf", {EM_AARCH64, ET_EXEC, {NAME}}},
     {"pie.elf", {EM_X86_64, ET_DYN, {NAME}}},
     {"driver.elf", {EM_X86_64, ET_EXEC, {NAME, NET(driver)}}},
     {"timer.elf", {EM_X86_64, ET_EXEC, {NAME, TIMER(driver)}}},
+    {"serial.elf", {EM_X86_64, ET_EXEC, {NAME, SERIAL(driver)}}},
+    {"serial_virt_rx.elf", {EM_X86_64, ET_EXEC, {NAME, SERIAL(virt_rx)}}},
+    {"serial_virt_tx.elf", {EM_X86_64, ET_EXEC, {NAME, SERIAL(virt_tx)}}},
     {"net_virt_rx.elf", {EM_X86_64, ET_EXEC, {NAME, NET(virt_rx)}}},
     {"net_virt_tx.elf", {EM_X86_64, ET_EXEC, {NAME, NET(virt_tx)}}},
     {"net_copy.elf", {EM_X86_64, ET_EXEC, {NAME, NET(copy)}}},
