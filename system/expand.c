@@ -259,11 +259,11 @@ bool system_expand(struct system *system, const struct board *board,
     for (size_t i = 0; i < system->timer_count; i++) {
         expand_timer(&e, &system->timers[i]);
     }
-    for (size_t i = 0; i < system->serial_count; i++) {
-        expand_serial(&e, &system->serials[i]);
-    }
     for (size_t i = 0; i < system->network_count; i++) {
         expand_network(&e, &system->networks[i]);
+    }
+    for (size_t i = 0; i < system->serial_count; i++) {
+        expand_serial(&e, &system->serials[i]);
     }
     /* What they said is in the model now. */
     for (size_t i = 0; i < system->timer_count; i++) {
