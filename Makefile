@@ -23,7 +23,7 @@ build: setup ## Build everything (the default): the sddf command is build/sddf
 	@ninja -C build
 
 run: build ## Run the echo system for ten seconds and compare it with Linux (SDDF_RUN_SECONDS=3)
-	@$(PYTHON) bench/run.py
+	@$(PYTHON) bench/boot.py
 
 test: ## Run every test: unit, sanitizers, real packets, cross builds
 	@$(SETUP) --sel4
@@ -31,7 +31,7 @@ test: ## Run every test: unit, sanitizers, real packets, cross builds
 
 bench: build ## Measure the queue against others, and the echo system against Linux
 	@build/bench/queue
-	@$(PYTHON) bench/run.py
+	@$(PYTHON) bench/boot.py
 
 soak: setup ## Run the tests again and again for SOAK_SECONDS=600
 	@end=$$((SECONDS + $(SOAK_SECONDS))); \
@@ -44,7 +44,7 @@ sel4: sel4-sdk build ## Boot the echo system on seL4 in QEMU, and test it (BOARD
 	@BOARD=$(BOARD) CONFIG=$(CONFIG) tests/run sel4 -k on_sel4
 
 sel4-run: sel4-sdk build ## The same, left running: console here, services on loopback ports
-	@platform/microkit/run.py --board $(BOARD) --config $(CONFIG)
+	@platform/microkit/boot.py --board $(BOARD) --config $(CONFIG)
 
 # Before anything is built or installed: without an SDK there is nothing to do.
 sel4-sdk:

@@ -73,6 +73,15 @@ static bool uses(const struct system *system, const struct board *board, const c
 static int start(const struct tool_command *self, struct tool_input *input,
                  const struct linux_options *options, bool chosen)
 {
+    if (!tool_load_board(input)) {
+        return TOOL_MISTAKES;
+    }
+    if (input->board.microkit) {
+        return tool_usage(self,
+                          "board %s is one of the Microkit's: \"sddf build --sdk\" makes an "
+                          "image for it",
+                          input->board.name);
+    }
     if (!tool_load(input)) {
         return TOOL_MISTAKES;
     }

@@ -63,7 +63,7 @@ def build_system(board, config, description):
 
 
 def parse(usage):
-    """The command line, which run.py has too."""
+    """The command line, which boot.py has too."""
     parser = argparse.ArgumentParser(usage=usage)
     parser.add_argument("--board", default="qemu_virt_aarch64")
     parser.add_argument("--config", default="debug")

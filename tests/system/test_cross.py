@@ -41,6 +41,7 @@ class Cross:
         self.target = target
         folder = build.build_programs(boards.ROOT / f"build-cross-{target.arch}", target)
         self.folder, self.programs = folder, sorted(folder.glob("*.elf"))
+        self.timer = {"aarch64": "timer_arm.elf", "riscv64": "timer_goldfish.elf"}[target.arch]
 
     def tool(self, name, *words):
         return lib.command(f"{self.target.triple}-{name}", *words).stdout
@@ -116,6 +117,36 @@ def test_no_code_that_a_platform_chooses():
         for source in itertools.chain((lib.ROOT / folder).rglob("*.c"),
                                       (lib.ROOT / folder).rglob("*.h")):
             assert not choice.search(source.read_text()), source
+
+
+# ---- boards ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("before, after, answer", [
+    ('platform="microkit"', 'platform="vax"', 'platform="vax" is neither "linux" nor "microkit"'),
+    ('coherent="true"', '', '"coherent"'),
+    ('<dma phys_addr="0x80000000"', '<dma phys_addr="0x80000800"', "are multiples of 0x1000"),
+    ("<dma", '<dma phys_addr="0x0" size="0x1000" coherent="true"/><dma',
+     "a second <dma>; a board has one"),
+    ('<dma phys_addr="0x80000000" size="0x10000000" coherent="true"/>', "",
+     "a region has a phys_addr, or is memory of a board with <dma>"),
+    ('size="0x10000000"', 'size="0x400000"', "reach 0x400000 bytes of memory, and with"),
+])
+def test_mistakes_in_a_board(cross, tmp_path, before, after, answer):
+    text = (boards.HERE / "boards" / "qemu_virt_aarch64.xml").read_text()
+    assert before in text
+    board = tmp_path / "board.xml"
+    board.write_text(text.replace(before, after).replace("aarch64\"", cross.target.arch + '"')
+                     .replace("timer_arm.elf", cross.timer))
+    done = subprocess.run([lib.SDDF, "build", lib.ECHO, "-b", board, "-o", tmp_path / "out",
+                           "--search-path", cross.folder], capture_output=True, text=True, check=False)
+    assert done.returncode == 1 and answer in done.stderr, done.stderr
+
+
+def test_run_is_for_linux():
+    done = subprocess.run([lib.SDDF, "run", lib.ECHO, "-b", "qemu_virt_aarch64"], capture_output=True,
+                          text=True, check=False)
+    assert done.returncode == 2 and "is one of the Microkit's" in done.stderr
 
 
 # ---- what sddf build makes of them ----------------------------------------------------------------

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Builds a system for seL4 and runs it in QEMU, with its serial console in this terminal.
 
-    MICROKIT_SDK=FOLDER run.py [--board BOARD] [--config CONFIG] [DESCRIPTION]
+    MICROKIT_SDK=FOLDER boot.py [--board BOARD] [--config CONFIG] [DESCRIPTION]
 
 The clients' services are forwarded from the loopback interface: port P of the first client is port
 10000 + P there, of the second 20000 + P, and so on. Ctrl-A X ends it; Ctrl-A H shows other keys."""
@@ -45,7 +45,7 @@ def main():
         board.check_qemu()
         image = build.build_system(board, arguments.config, arguments.description)
     except boards.Missing as missing:
-        print(f"run: {missing}", file=sys.stderr)
+        print(f"boot: {missing}", file=sys.stderr)
         return 2
     except subprocess.CalledProcessError as failed:
         return failed.returncode
