@@ -23,7 +23,7 @@ build: setup ## Build everything (the default): the sddf command is build/sddf
 	@ninja -C build
 
 run: build ## Run the echo system for ten seconds and compare it with Linux (SDDF_RUN_SECONDS=3)
-	@$(PYTHON) bench/boot.py
+	@$(PYTHON) bench/run.py
 
 test: ## Run every test: unit, sanitizers, real packets, cross builds
 	@$(SETUP) --sel4
@@ -31,7 +31,7 @@ test: ## Run every test: unit, sanitizers, real packets, cross builds
 
 bench: build ## Measure the queue against others, and the echo system against Linux
 	@build/bench/queue
-	@$(PYTHON) bench/boot.py
+	@$(PYTHON) bench/run.py
 
 soak: setup ## Run the tests again and again for SOAK_SECONDS=600
 	@end=$$((SECONDS + $(SOAK_SECONDS))); \
