@@ -13,6 +13,8 @@
  *     call page     one per protected procedure and direction: the caller's request, the callee's
  *                   answer. Its writer maps it rw, the other end read-only.
  *     system page   the loader's; every PD maps it read-only: which PDs are dead, and the clock.
+ *     family pages  of a PD with children: what it asks the loader to do with them, written by the
+ *                   PD; and what the loader reports of them, read-only for the PD.
  *
  * A notification is: add one to sent[ch]; fence; if the peer is asleep, ring its doorbell. Going
  * to sleep is: asleep + 1; fence; gather all peers' words; if nothing is new, wait at the doorbell.
@@ -38,6 +40,7 @@
 
 #define MK_CHANNELS   63 /* ids 0 .. 62; a PD uses at most 62 of them */
 #define MK_PDS        63
+#define MK_CHILDREN   62 /* ids 0 .. 61 */
 #define MK_NAME_MAX   64
 #define MK_CALL_WORDS 64
 #define MK_PAGE       4096
@@ -72,7 +75,39 @@ struct mk_clock { /* mult 0: the counter is of no use, ask the kernel (CLOCK_MON
 
 struct mk_system_page {
     struct mk_clock clock;
-    sddf_atomic_u32 dead[MK_PDS + 1]; /* by PD index: 1 once the PD has ended */
+    /*
+     * By PD index: odd while the PD does not run, since it has ended, faulted, or been stopped by
+     * its parent; the parent may make it even again. Who called it and sees the word change has
+     * called in vain.
+     */
+    sddf_atomic_u32 dead[MK_PDS + 1];
+};
+
+/* ---- children -------------------------------------------------------------------------------- */
+
+enum mk_order_kind {
+    MK_ORDER_NONE = 0,
+    MK_ORDER_RESTART = 1, /* at word[0], with an empty stack */
+    MK_ORDER_STOP = 2,
+    MK_ORDER_REPLY = 3, /* to a fault: go on, with the registers of the message */
+};
+
+#define MK_FAULT_WORDS 20 /* (the longest, an unknown system call, has 19) */
+
+/* One per child id, in the parent's page: a new sequence number makes it an order. */
+struct mk_order {
+    sddf_atomic_u32 sequence;
+    uint32_t kind;
+    uint64_t info; /* seL4_MessageInfo_t */
+    uint64_t word[MK_FAULT_WORDS];
+};
+
+/* One per child id, in the loader's page. */
+struct mk_report {
+    sddf_atomic_u32 done;   /* sequence of the last order that has been carried out */
+    sddf_atomic_u32 faults; /* so far; a change is a new fault, and this is it: */
+    uint64_t info;
+    uint64_t word[MK_FAULT_WORDS];
 };
 
 enum mk_channel_kind {
@@ -101,7 +136,7 @@ struct mk_channel {
 };
 
 #define MK_BOOT_MAGIC   0x544f4f42u /* "BOOT" */
-#define MK_BOOT_VERSION 2
+#define MK_BOOT_VERSION 3
 
 enum mk_boot_flag {
     MK_BOOT_FSGSBASE = 1, /* the program may set its thread pointer by itself */
@@ -119,6 +154,11 @@ struct mk_boot {
     uint64_t one;     /* 1: the only bytes that may be written to a doorbell */
     uint64_t signal_page; /* own, rw */
     uint64_t system_page;
+    uint64_t children; /* bit per child id */
+    uint64_t orders;   /* struct mk_order[MK_CHILDREN], rw; 0 without children */
+    uint64_t reports;  /* struct mk_report[MK_CHILDREN] */
+    int32_t loader;    /* the loader's doorbell: for orders; -1 */
+    uint32_t reserved;
     char name[MK_NAME_MAX];
     struct mk_channel channel[MK_CHANNELS];
 };
@@ -132,6 +172,8 @@ struct mk_boot {
 #define MK_SYSTEM_AT       (MK_PRIVATE + 0x10000)
 #define MK_SIGNAL_AT       (MK_PRIVATE + 0x20000)
 #define MK_EXIT_AT         (MK_PRIVATE + 0x30000)
+#define MK_ORDERS_AT       (MK_PRIVATE + 0x40000)
+#define MK_REPORTS_AT      (MK_PRIVATE + 0x50000)
 #define MK_CHANNEL_AT      (MK_PRIVATE + 0x100000) /* + channel * MK_CHANNEL_STEP + one of: */
 #define MK_CHANNEL_STEP    0x10000
 #define MK_PEER_PAGE       0x0000

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Fault reports: who, what kind, which address, which instruction. */
 #include <elf.h>
+#include <errno.h>
 #include <seccomp.h>
 #include <signal.h>
 #include <stdio.h>
@@ -8,10 +9,10 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/ptrace.h>
-#include <sys/uio.h>
 #include <sys/user.h>
 
 #include "internal.h"
+#include "platform/linux/include/microkit.h"
 
 #define TEXT 256
 
@@ -78,22 +79,41 @@ static void describe_map(const struct linux_loader *loader, const struct linux_p
              map->prot & PROT_EXEC ? 'x' : '-');
 }
 
+/* By the tracer's right, which stays when the loader has given up its privileges. */
+static size_t read_code(const struct linux_pd *pd, uint64_t address, unsigned char *code,
+                        size_t size)
+{
+    for (size_t at = 0; at < size; at += sizeof(long)) {
+        errno = 0;
+        long word = ptrace(PTRACE_PEEKTEXT, pd->pid, address + at, 0);
+        if (errno != 0)
+            return at;
+        memcpy(code + at, &word, sizeof word);
+    }
+    return size;
+}
+
+static enum linux_access access_of(const struct linux_pd *pd, uint64_t address,
+                                   const struct user_regs_struct *registers)
+{
+    unsigned char code[16];
+    size_t size = read_code(pd, registers->rip, code, sizeof code);
+    bool near_stack = address + MK_PAGE > registers->rsp && address < registers->rsp + MK_PAGE;
+    enum linux_access access =
+        size > 0 ? linux_decode_access(code, size, near_stack) : LINUX_ACCESS_UNKNOWN;
+    const struct mk_map *map = map_at(pd, address);
+    /* What may be read was written to. */
+    if (map != NULL && (map->prot & (PROT_READ | PROT_WRITE)) == PROT_READ)
+        access = LINUX_ACCESS_WRITE;
+    return access;
+}
+
 static const char *access_kind(const struct linux_pd *pd, uint64_t address,
                                const struct user_regs_struct *registers)
 {
     if (address == registers->rip)
         return "execution";
-    unsigned char code[15];
-    struct iovec here = {code, sizeof code};
-    struct iovec there = {(void *)registers->rip, sizeof code};
-    ssize_t size = process_vm_readv(pd->pid, &here, 1, &there, 1, 0);
-    bool near_stack = address + MK_PAGE > registers->rsp && address < registers->rsp + MK_PAGE;
-    enum linux_access access =
-        size > 0 ? linux_decode_access(code, (size_t)size, near_stack) : LINUX_ACCESS_UNKNOWN;
-    const struct mk_map *map = map_at(pd, address);
-    /* What may be read was written to. */
-    if (map != NULL && (map->prot & (PROT_READ | PROT_WRITE)) == PROT_READ)
-        access = LINUX_ACCESS_WRITE;
+    enum linux_access access = access_of(pd, address, registers);
     return access == LINUX_ACCESS_READ ? "read" : access == LINUX_ACCESS_WRITE ? "write" : "access";
 }
 
@@ -166,4 +186,91 @@ void linux_fault_report(struct linux_loader *loader, struct linux_pd *pd, int si
     linux_output_close(pd); /* what it said before comes first */
     linux_complain("%s: fault: %s at instruction 0x%llx%s; the rest of the system goes on",
                    pd->system->name, text, (unsigned long long)registers.rip, where);
+}
+
+/* ---- for a parent ---------------------------------------------------------------------------- */
+
+/* The processor's number of the exception behind a signal; -1: a page fault. */
+static int exception_of(int signal, const siginfo_t *info)
+{
+    switch (signal) {
+    case SIGFPE:
+        return info->si_code == FPE_INTDIV ? 0 : 19;
+    case SIGTRAP:
+        return info->si_code == TRAP_BRKPT || info->si_code == SI_KERNEL ? 3 : 1;
+    case SIGILL:
+        return 6;
+    case SIGBUS:
+        return info->si_code == BUS_ADRALN ? 17 : -1;
+    default:
+        return info->si_code == SI_KERNEL ? 13 : -1;
+    }
+}
+
+static unsigned page_fault(const struct linux_pd *pd, const siginfo_t *info,
+                           const struct user_regs_struct *registers, uint64_t *word)
+{
+    uint64_t address = (uint64_t)info->si_addr;
+    bool execution = address == registers->rip;
+    word[seL4_VMFault_IP] = registers->rip;
+    word[seL4_VMFault_Addr] = address;
+    word[seL4_VMFault_PrefetchFault] = execution;
+    word[seL4_VMFault_FSR] =
+        4u | (execution ? 16u : 0u) | (map_at(pd, address) != NULL ? 1u : 0u) |
+        (!execution && access_of(pd, address, registers) == LINUX_ACCESS_WRITE ? 2u : 0u);
+    return seL4_VMFault_Length;
+}
+
+static unsigned system_call(const siginfo_t *info, const struct user_regs_struct *registers,
+                            uint64_t *word)
+{
+    const uint64_t values[seL4_UnknownSyscall_Length] = {
+        [seL4_UnknownSyscall_RAX] = (uint64_t)info->si_syscall,
+        [seL4_UnknownSyscall_RBX] = registers->rbx,
+        [seL4_UnknownSyscall_RCX] = registers->rcx,
+        [seL4_UnknownSyscall_RDX] = registers->rdx,
+        [seL4_UnknownSyscall_RSI] = registers->rsi,
+        [seL4_UnknownSyscall_RDI] = registers->rdi,
+        [seL4_UnknownSyscall_RBP] = registers->rbp,
+        [seL4_UnknownSyscall_R8] = registers->r8,
+        [seL4_UnknownSyscall_R9] = registers->r9,
+        [seL4_UnknownSyscall_R10] = registers->r10,
+        [seL4_UnknownSyscall_R11] = registers->r11,
+        [seL4_UnknownSyscall_R12] = registers->r12,
+        [seL4_UnknownSyscall_R13] = registers->r13,
+        [seL4_UnknownSyscall_R14] = registers->r14,
+        [seL4_UnknownSyscall_R15] = registers->r15,
+        [seL4_UnknownSyscall_FaultIP] = registers->rip,
+        [seL4_UnknownSyscall_SP] = registers->rsp,
+        [seL4_UnknownSyscall_FLAGS] = registers->eflags,
+        [seL4_UnknownSyscall_Syscall] = (uint64_t)info->si_syscall,
+    };
+    memcpy(word, values, sizeof values);
+    return seL4_UnknownSyscall_Length;
+}
+
+unsigned linux_fault_message(struct linux_pd *pd, int signal, uint64_t *label, uint64_t *word)
+{
+    siginfo_t info;
+    struct user_regs_struct registers;
+    if (ptrace(PTRACE_GETSIGINFO, pd->pid, 0, &info) != 0 ||
+        ptrace(PTRACE_GETREGS, pd->pid, 0, &registers) != 0)
+        return 0;
+    linux_output_close(pd); /* what it said before comes before what the parent will say */
+    if (signal == SIGSYS) {
+        *label = seL4_Fault_UnknownSyscall;
+        return system_call(&info, &registers, word);
+    }
+    int exception = exception_of(signal, &info);
+    if (exception < 0) {
+        *label = seL4_Fault_VMFault;
+        return page_fault(pd, &info, &registers, word);
+    }
+    *label = seL4_Fault_UserException;
+    word[seL4_UserException_FaultIP] = registers.rip;
+    word[seL4_UserException_SP] = registers.rsp;
+    word[seL4_UserException_FLAGS] = registers.eflags;
+    word[seL4_UserException_Number] = (uint64_t)exception;
+    word[seL4_UserException_Code] = 0; /* Linux keeps it to itself */
+    return seL4_UserException_Length;
 }

@@ -35,6 +35,10 @@ static int allow_doorbells(scmp_filter_ctx filter, const struct linux_pd *pd)
     uint64_t one = MK_BOOT_AT + offsetof(struct mk_boot, one);
     int error =
         allow(filter, SCMP_SYS(read), 1, (struct scmp_arg_cmp[]){is(0, (uint64_t)boot->doorbell)});
+    if (error == 0 && boot->loader >= 0)
+        error = allow(filter, SCMP_SYS(write), 3,
+                      (struct scmp_arg_cmp[]){is(0, (uint64_t)boot->loader), is(1, one),
+                                              is(2, sizeof boot->one)});
     uint64_t allowed = 0; /* bit: descriptor - 1; several channels may lead to one peer */
     for (unsigned ch = 0; ch < MK_CHANNELS && error == 0; ch++) {
         int doorbell = boot->channel[ch].doorbell;

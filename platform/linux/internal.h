@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include <pthread.h>
 #include <signal.h>
 #include <sys/types.h>
 
@@ -24,8 +25,37 @@ enum linux_pd_state {
     LINUX_PD_STARTING,
     LINUX_PD_HELD, /* set up, and waiting at the exit page's trap */
     LINUX_PD_RUNNING,
+    LINUX_PD_STOPPED, /* a child that faulted, or that its parent stopped: it may be restarted */
     LINUX_PD_FAULTED, /* reported and killed, not yet gone */
     LINUX_PD_DEAD,
+};
+
+/* What a PD with children shares with the loader; without children nothing is open. */
+struct linux_family {
+    struct linux_memory order_memory;
+    struct linux_memory report_memory;
+    const struct mk_order *orders; /* mapped here */
+    struct mk_report *reports;
+    int doorbell;                /* the loader's, rung by the parent */
+    uint32_t taken[MK_CHILDREN]; /* sequence of the last order that was begun */
+};
+
+/* Times in ns; what is used is the process's CPU time. Of the keeper's alone but for `over`. */
+struct linux_budget {
+    bool limited; /* budget below period */
+    uint64_t budget, period;
+    uint64_t window;      /* when this period began */
+    uint64_t used_at;     /* what had been used then */
+    sddf_atomic_u32 over; /* it is to stop, or to stay stopped */
+    bool paused;          /* the tracer's: it is stopped for that */
+    int pidfd;
+
+    struct linux_pd *first; /* of those that take turns; NULL: nobody shares its priority */
+    uint64_t turn_at;       /* used when its turn began */
+    uint64_t seen;          /* used at the last look */
+    uint64_t interval;      /* of the first one: between two looks */
+    uint64_t look;          /* of the first one: when to look next */
+    bool toggled;
 };
 
 struct linux_pd {
@@ -49,8 +79,15 @@ struct linux_pd {
     void *filter; /* struct sock_filter[] */
     size_t filter_length;
 
+    struct linux_budget budget;
+    struct linux_family family;
+    enum mk_order_kind wish; /* of the parent's, to be carried out when the PD has come to a stop */
+    uint64_t wish_entry;
+    uint64_t fault; /* the fault that its parent may reply to: its label, or 0 */
+
     enum linux_pd_state state;
     pid_t pid;
+    bool reaped;   /* (under `reaping`) */
     int complaint; /* reading end: why the process did not even reach the starter */
     int rt_priority;
     bool round_robin;
@@ -97,6 +134,11 @@ struct linux_loader {
     bool restore_scheduler;
     int signals; /* signalfd; -1 before */
     sigset_t old_signals;
+    struct linux_keeper *keepers; /* one per CPU that needs one */
+    size_t keeper_count;
+    pthread_mutex_t reaping; /* keepers do not meet a process id that has become another's */
+    int replenished;         /* eventfd: a PD may go on */
+    int keepers_end;         /* eventfd */
     bool stopping;
 };
 
@@ -141,16 +183,46 @@ bool linux_schedule_plan(struct linux_loader *loader);
 bool linux_schedule_apply(struct linux_loader *loader);
 void linux_schedule_restore(struct linux_loader *loader);
 
+/*
+ * budget.c: budgets, and turns among PDs of one priority. The thread that keeps them on each CPU
+ * sends LINUX_BUDGET_SIGNAL to a PD that has used its budget up; the PD stops at that, and the
+ * tracer leaves it there until the next period.
+ */
+#define LINUX_BUDGET_SIGNAL SIGXCPU
+bool linux_budget_begin(struct linux_loader *loader);
+void linux_budget_end(struct linux_loader *loader);
+bool linux_budget_pause(struct linux_pd *pd); /* it is stopped: is it to stay so for now? */
+bool linux_budget_paused(const struct linux_pd *pd);
+void linux_budget_resume(struct linux_loader *loader); /* those whose period has begun */
+
 /* supervise.c */
 bool linux_supervise_begin(struct linux_loader *loader);
 bool linux_supervise_hold(struct linux_loader *loader); /* until every PD is set up */
 bool linux_supervise_go(struct linux_loader *loader);
 bool linux_supervise(struct linux_loader *loader); /* false: no PD was left alive */
 void linux_supervise_end(struct linux_loader *loader);
+void linux_ring(const struct linux_pd *pd); /* its doorbell */
+void linux_continue(struct linux_pd *pd);   /* from a stop, unless something else keeps it there */
+void linux_mark_dead(struct linux_loader *loader, struct linux_pd *pd, bool dead);
 void linux_supervise_release(struct linux_loader *loader); /* the last step: signals as before */
 
 /* fault.c; `signal` is the one that the PD is stopped at */
 void linux_fault_report(struct linux_loader *loader, struct linux_pd *pd, int signal);
+
+/* What the parent is told: seL4's label and message. Returns the message's length; 0: it is gone.
+ */
+unsigned linux_fault_message(struct linux_pd *pd, int signal, uint64_t *label, uint64_t *word);
+
+/* family.c: children, their parents, and the loader between them */
+bool linux_family_open(struct linux_pd *pd);
+void linux_family_close(struct linux_pd *pd);
+struct linux_pd *linux_family_parent(struct linux_loader *loader, const struct linux_pd *pd);
+bool linux_family_fault(struct linux_loader *loader, struct linux_pd *pd, int signal);
+void linux_family_serve(struct linux_loader *loader,
+                        struct linux_pd *parent);                            /* its doorbell rang */
+void linux_family_stopped(struct linux_loader *loader, struct linux_pd *pd); /* with a wish */
+void linux_family_gone(struct linux_loader *loader, struct linux_pd *pd);    /* it had a wish */
+void linux_family_parent_died(struct linux_loader *loader, const struct linux_pd *parent);
 
 /* decode.c */
 enum linux_access { LINUX_ACCESS_UNKNOWN, LINUX_ACCESS_READ, LINUX_ACCESS_WRITE };

@@ -37,17 +37,8 @@ static bool supported(const struct system *system)
     }
     for (size_t i = 0; i < system->pd_count; i++) {
         const struct system_pd *pd = &system->pds[i];
-        if (pd->passive) {
-            linux_complain("%s: passive protection domains are not supported on Linux yet",
-                           pd->name);
-            ok = false;
-        }
-        if (pd->parent != SYSTEM_NONE) {
-            linux_complain("%s: child protection domains are not supported on Linux yet", pd->name);
-            ok = false;
-        }
-        if (pd->budget != pd->period) {
-            linux_complain("%s: a budget below the period is not supported on Linux yet", pd->name);
+        if (pd->parent != SYSTEM_NONE && pd->child_id >= MK_CHILDREN) {
+            linux_complain("%s: a child's id is below %d", pd->name, MK_CHILDREN);
             ok = false;
         }
     }
@@ -103,6 +94,8 @@ static void prepare(struct linux_loader *loader)
     loader->system_memory = linux_no_memory;
     loader->starter = -1;
     loader->signals = -1;
+    loader->replenished = loader->keepers_end = -1;
+    pthread_mutex_init(&loader->reaping, NULL);
     loader->pds = calloc(loader->system->pd_count + 1, sizeof *loader->pds);
     loader->calls = calloc(loader->system->channel_count + 1, sizeof *loader->calls);
     for (size_t i = 0; i < loader->system->channel_count; i++)
@@ -112,6 +105,8 @@ static void prepare(struct linux_loader *loader)
         struct linux_pd *pd = &loader->pds[i];
         pd->system = &loader->system->pds[i];
         pd->index = (uint32_t)i;
+        pd->family.order_memory = pd->family.report_memory = linux_no_memory;
+        pd->family.doorbell = pd->budget.pidfd = -1;
         pd->signal = pd->stack = pd->boot = pd->exit = linux_no_memory;
         pd->doorbell = pd->debug[0] = pd->debug[1] = pd->start = pd->complaint = -1;
     }
@@ -139,6 +134,8 @@ static void close_pd(struct linux_pd *pd)
     close_fd(pd->debug[1]);
     close_fd(pd->start);
     close_fd(pd->complaint);
+    close_fd(pd->budget.pidfd);
+    linux_family_close(pd);
     free(pd->maps);
     free(pd->filter);
     free(pd->path);
@@ -187,7 +184,7 @@ static bool start(struct linux_loader *loader)
         if (!linux_process_start(loader, &loader->pds[i]))
             return false;
     return linux_supervise_hold(loader) && linux_schedule_apply(loader) &&
-           linux_supervise_go(loader) &&
+           linux_budget_begin(loader) && linux_supervise_go(loader) &&
            (loader->options->state == NULL || linux_state_write(loader));
 }
 

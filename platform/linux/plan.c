@@ -159,6 +159,26 @@ static void plan_channel(struct linux_loader *loader, struct linux_pd *pd, size_
     }
 }
 
+/* Who has children gets pages to say what is to be done with them, and to hear how they fail. */
+static bool plan_children(struct linux_loader *loader, struct linux_pd *pd)
+{
+    struct mk_boot *boot = &pd->page;
+    boot->loader = -1;
+    for (size_t i = 0; i < loader->system->pd_count; i++)
+        if (loader->system->pds[i].parent == pd->index)
+            boot->children |= UINT64_C(1) << loader->system->pds[i].child_id;
+    if (boot->children == 0)
+        return true;
+    if (!linux_family_open(pd))
+        return false;
+    boot->loader = keep(pd, pd->family.doorbell);
+    boot->orders = MK_ORDERS_AT;
+    boot->reports = MK_REPORTS_AT;
+    add_page(pd, MK_ORDERS_AT, &pd->family.order_memory, true);
+    add_page(pd, MK_REPORTS_AT, &pd->family.report_memory, false);
+    return true;
+}
+
 static bool plan_boot(struct linux_loader *loader, struct linux_pd *pd)
 {
     struct mk_boot *boot = &pd->page;
@@ -181,7 +201,7 @@ static bool plan_boot(struct linux_loader *loader, struct linux_pd *pd)
         for (int side = 0; side < 2; side++)
             if (loader->system->channels[i].end[side].pd == pd->index)
                 plan_channel(loader, pd, i, side);
-    if (!plan_irqs(loader, pd))
+    if (!plan_irqs(loader, pd) || !plan_children(loader, pd))
         return false;
 
     if (!linux_memory_open(&pd->boot, "boot", sizeof *boot, MK_PAGE, false) ||

@@ -50,25 +50,34 @@ bool linux_supervise_begin(struct linux_loader *loader)
 
 /* ---- one PD's changes of state --------------------------------------------------------------- */
 
-static void ring(const struct linux_pd *pd)
+void linux_ring(const struct linux_pd *pd)
 {
     uint64_t one = 1;
     if (write(pd->doorbell, &one, sizeof one) < 0)
         linux_complain("cannot ring the doorbell of %s: %s", pd->system->name, strerror(errno));
 }
 
-/* Who waits for an answer of this PD's is to look at the system page. */
-static void mark_dead(struct linux_loader *loader, struct linux_pd *pd)
+/* Who waits for an answer of this PD's is to look at the system page: it has called in vain. */
+void linux_mark_dead(struct linux_loader *loader, struct linux_pd *pd, bool dead)
 {
-    pd->state = LINUX_PD_DEAD;
-    sddf_store_release_u32(&loader->system_page->dead[pd->index], 1);
+    sddf_atomic_u32 *word = &loader->system_page->dead[pd->index];
+    uint32_t before = sddf_load_relaxed_u32(word);
+    if ((before & 1) == dead)
+        return;
+    sddf_store_release_u32(word, before + 1);
     sddf_fence_seq_cst();
     for (size_t i = 0; i < loader->system->channel_count; i++) {
         const struct system_end *end = loader->system->channels[i].end;
         for (int side = 0; side < 2; side++)
             if (end[side].pd == pd->index)
-                ring(&loader->pds[end[!side].pd]);
+                linux_ring(&loader->pds[end[!side].pd]);
     }
+}
+
+void linux_continue(struct linux_pd *pd)
+{
+    if (!linux_budget_pause(pd))
+        ptrace(PTRACE_CONT, pd->pid, 0, 0);
 }
 
 static void ended(struct linux_loader *loader, struct linux_pd *pd, int status,
@@ -92,7 +101,13 @@ static void ended(struct linux_loader *loader, struct linux_pd *pd, int status,
                        WEXITSTATUS(status));
     }
     linux_output_close(pd);
-    mark_dead(loader, pd);
+    pd->state = LINUX_PD_DEAD;
+    linux_mark_dead(loader, pd, true);
+    if (!loader->stopping) {
+        if (pd->wish != MK_ORDER_NONE)
+            linux_family_gone(loader, pd);
+        linux_family_parent_died(loader, pd);
+    }
     if (!loader->stopping && !starting && loader->options->state != NULL)
         linux_state_write(loader);
 }
@@ -139,20 +154,33 @@ static bool is_fault(int signal)
 static void stopped(struct linux_loader *loader, struct linux_pd *pd, int status)
 {
     int signal = WSTOPSIG(status);
+    if (pd->wish != MK_ORDER_NONE) { /* its parent's, and whatever stopped it is as good */
+        linux_family_stopped(loader, pd);
+        return;
+    }
     if (status >> 16 == PTRACE_EVENT_STOP) {
         /* Stopped by SIGSTOP, and to stay so until SIGCONT; or just gone on from that. */
         bool stays =
             signal == SIGSTOP || signal == SIGTSTP || signal == SIGTTIN || signal == SIGTTOU;
-        ptrace(stays ? PTRACE_LISTEN : PTRACE_CONT, pd->pid, 0, 0);
+        if (stays)
+            ptrace(PTRACE_LISTEN, pd->pid, 0, 0);
+        else
+            linux_continue(pd);
         return;
     }
     if (pd->state == LINUX_PD_STARTING && signal == SIGTRAP) {
         set_up(pd);
         return;
     }
+    if (signal == LINUX_BUDGET_SIGNAL) {
+        linux_continue(pd); /* or not */
+        return;
+    }
     siginfo_t info;
     bool kernels = ptrace(PTRACE_GETSIGINFO, pd->pid, 0, &info) == 0 && info.si_code > 0;
     if (is_fault(signal) && kernels) {
+        if (linux_family_fault(loader, pd, signal))
+            return;
         linux_fault_report(loader, pd, signal);
         pd->state = LINUX_PD_FAULTED;
         kill(pd->pid, SIGKILL);
@@ -161,12 +189,24 @@ static void stopped(struct linux_loader *loader, struct linux_pd *pd, int status
     ptrace(PTRACE_CONT, pd->pid, 0, signal);
 }
 
+/* Once a process has been waited for, its number may become another's: keepers must know. */
+static pid_t reap(struct linux_loader *loader, struct linux_pd *pd, int *status, int options,
+                  struct rusage *usage)
+{
+    pthread_mutex_lock(&loader->reaping);
+    pid_t pid = wait4(pd->pid, status, options | __WALL, usage);
+    if (pid == pd->pid && !WIFSTOPPED(*status))
+        pd->reaped = true;
+    pthread_mutex_unlock(&loader->reaping);
+    return pid;
+}
+
 static void look_at(struct linux_loader *loader, struct linux_pd *pd)
 {
     int status;
     struct rusage usage;
     while (pd->state != LINUX_PD_NONE && pd->state != LINUX_PD_DEAD &&
-           wait4(pd->pid, &status, WNOHANG | __WALL, &usage) == pd->pid) {
+           reap(loader, pd, &status, WNOHANG, &usage) == pd->pid) {
         if (WIFSTOPPED(status))
             stopped(loader, pd, status);
         else
@@ -254,7 +294,21 @@ static size_t poll_set(struct linux_loader *loader, struct pollfd *polled)
     polled[1 + count] = (struct pollfd){.fd = ready ? -1 : STDOUT_FILENO, .events = POLLOUT};
     for (size_t i = 0; i < loader->device_count; i++)
         linux_device_poll(&loader->devices[i], &polled[2 + count + i * LINUX_DEVICE_POLLS]);
-    return 2 + count + loader->device_count * LINUX_DEVICE_POLLS;
+    struct pollfd *rest = &polled[2 + count + loader->device_count * LINUX_DEVICE_POLLS];
+    for (size_t i = 0; i < count; i++) /* orders of parents */
+        rest[i] = (struct pollfd){.fd = loader->pds[i].family.doorbell, .events = POLLIN};
+    rest[count] = (struct pollfd){.fd = loader->replenished, .events = POLLIN};
+    return 2 + count + loader->device_count * LINUX_DEVICE_POLLS + count + 1;
+}
+
+static void serve_rest(struct linux_loader *loader, const struct pollfd *rest)
+{
+    size_t count = loader->system->pd_count;
+    for (size_t i = 0; i < count; i++)
+        if (rest[i].revents & POLLIN)
+            linux_family_serve(loader, &loader->pds[i]);
+    if (rest[count].revents & POLLIN)
+        linux_budget_resume(loader);
 }
 
 static int timeout_until(uint64_t until, bool short_of_allowance)
@@ -270,7 +324,7 @@ bool linux_supervise(struct linux_loader *loader)
 {
     size_t count = loader->system->pd_count;
     struct pollfd *polled =
-        calloc(2 + count + loader->device_count * LINUX_DEVICE_POLLS, sizeof *polled);
+        calloc(2 + count + loader->device_count * LINUX_DEVICE_POLLS + count + 1, sizeof *polled);
     uint64_t until =
         loader->options->seconds > 0 ? now_ms() + UINT64_C(1000) * loader->options->seconds : 0;
     uint64_t period = 0;
@@ -298,6 +352,7 @@ bool linux_supervise(struct linux_loader *loader)
                 linux_output_take(&loader->pds[i]);
         for (size_t i = 0; i < loader->device_count; i++)
             linux_device_serve(&loader->devices[i], &polled[2 + count + i * LINUX_DEVICE_POLLS]);
+        serve_rest(loader, &polled[2 + count + loader->device_count * LINUX_DEVICE_POLLS]);
         if (signals_came(loader))
             break;
     }
@@ -317,6 +372,7 @@ void linux_supervise_end(struct linux_loader *loader)
     if (loader->signals < 0)
         return;
     loader->stopping = true;
+    linux_budget_end(loader);
     bool ran = false;
     for (size_t i = 0; i < loader->system->pd_count; i++) {
         struct linux_pd *pd = &loader->pds[i];

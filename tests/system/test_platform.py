@@ -20,8 +20,8 @@ import lib
 PROGRAMS = lib.BUILD / "platform" / "linux"
 
 
-def pd(name, program, priority, inside="", stack="0x2000"):
-    return (f'<protection_domain name="{name}" priority="{priority}" stack_size="{stack}">'
+def pd(name, program, priority, inside="", stack="0x2000", more=""):
+    return (f'<protection_domain name="{name}" priority="{priority}" stack_size="{stack}" {more}>'
             f'<program_image path="test_{program}.elf"/>{inside}</protection_domain>')
 
 
@@ -109,6 +109,12 @@ def run_as(run):
         os.chmod(folder, 0o777)
         yield lambda before, description, *options: Running(Path(folder), description, *options,
                                                             before=before)
+
+
+def cpu_ns(pid):
+    """Processor time of a process so far."""
+    with open(f"/proc/{pid}/schedstat") as file:
+        return int(file.read().split()[0])
 
 
 HELLO = pd("hello", "hello", 1)
@@ -256,6 +262,79 @@ def test_doorbells_and_words_cannot_be_misused(run):
         for name, text in DOORBELLS.items():
             system.complained(f"sddf: {name}: fault: {text}")
     assert "still here" not in system.out()
+
+
+# ---- children -------------------------------------------------------------------------------------
+
+
+CHILDREN = {  # name: (id, what the parent hears)
+    "memory": (1, "memory, 4 words, address 1879048192, execution 0, status 6"),
+    "execution": (2, "memory, 4 words, address 1879048192, execution 1, status 20"),
+    "stack": (3, "memory, 4 words, address "),
+    "call": (4, "system call 39, 19 words, first argument 12"),
+    "division": (5, "exception 0, 5 words"),
+    "illegal": (61, "exception 6, 5 words"),
+}
+
+
+def child(name, id_, priority=10):
+    return pd(name, "child", priority, more=f'id="{id_}"')
+
+
+@pytest.mark.parametrize("options", [[], ["--no-realtime"]])
+def test_a_parent_restarts_its_children_ten_times_and_stops_them(run, options):
+    children = "".join(child(name, id_) for name, (id_, _) in CHILDREN.items())
+    with run(pd("parent", "parent", 20, children + child("emulated", 7)) + HELLO,
+             *options) as system:
+        for id_, _ in CHILDREN.values():
+            system.printed("parent", f"child {id_} is stopped")
+        system.printed("emulated", "4711 answered")
+        assert {pd["name"]: pd["state"] for pd in system.state()["pds"]}["hello"] == "running"
+    heard = system.lines("parent")
+    for name, (id_, text) in CHILDREN.items():
+        # The data are as the fault left them, each time: also those that were not zero.
+        assert system.lines(name) == [f"boot {boot} {16 + boot}" for boot in range(1, 12)], name
+        lines = [line for line in heard if line.startswith(f"child {id_}: ")]
+        assert len(lines) == 11
+        assert all(line.startswith(f"child {id_}: {text}") for line in lines), lines
+    assert "parent: microkit_pd_restart: this protection domain has no child 40" in heard
+    assert "parent: microkit_pd_stop: this protection domain has no child 63" in heard
+    assert "fault" not in system.err()  # It is the parent's to report it, or not.
+    assert system.status == 0
+
+
+def test_a_call_of_a_child_that_faults_and_is_restarted(run):
+    with run(pd("parent", "parent", 20, child("server", 5, 19)) + pd("patient", "patient", 10) +
+             channel("patient", 1, "server", 5, 'pp="true"')) as system:
+        assert lib.wait_until(lambda: len(system.lines("patient")) == 11, 10), system.out()
+    assert system.lines("patient") == (["answer", "answer", "gone"] * 4)[:11]
+    assert system.lines("server") == [f"boot {boot} {16 + boot}" for boot in range(1, 5)]
+
+
+@pytest.mark.parametrize("options", [[], ["--no-realtime"]])
+def test_restart_and_stop_of_a_child_that_runs(run, options):
+    with run(pd("parent", "parent", 20, child("busy", 8, 5)) + pd("controller", "patient", 10) +
+             channel("controller", 0, "parent", 0) + channel("controller", 1, "parent", 1),
+             *options) as system:
+        system.printed("controller", "done")
+        pid = system.pd("busy")["pid"]
+        assert lib.process_state(pid) == "t"
+        before = cpu_ns(pid)
+        time.sleep(0.2)
+        assert cpu_ns(pid) == before
+        assert system.lines("parent")[-2:] == ["restarted", "stopped"]
+    assert system.status == 0
+
+
+def test_a_child_whose_parent_died(run):
+    """Its own fault is the system's to report then, and what had been stopped is reported too."""
+    with run(pd("parent", "parent", 20, child("memory", 1) + child("late", 2)) + HELLO) as system:
+        system.printed("parent", "child 1 is stopped")
+        os.kill(system.pd("parent")["pid"], signal.SIGKILL)
+        system.complained("sddf: memory: had been stopped, and its parent parent")
+        assert lib.wait_until(lambda: system.pd("memory")["state"] == "dead", 5)
+        assert system.pd("late")["state"] == "running"
+    assert system.status == 0
 
 
 # ---- rights --------------------------------------------------------------------------------------

@@ -49,6 +49,56 @@ static inline seL4_Word seL4_MessageInfo_get_length(seL4_MessageInfo_t info)
     return info.words[0] & 0x7f;
 }
 
+/* Faults of children: the message's label, and what its words are. */
+enum {
+    seL4_Fault_NullFault = 0,
+    seL4_Fault_CapFault = 1, /* (not on Linux) */
+    seL4_Fault_UnknownSyscall = 2,
+    seL4_Fault_UserException = 3,
+    seL4_Fault_Timeout = 5, /* (not on Linux) */
+    seL4_Fault_VMFault = 6,
+};
+
+enum {
+    seL4_VMFault_IP,
+    seL4_VMFault_Addr,
+    seL4_VMFault_PrefetchFault, /* 1: execution */
+    seL4_VMFault_FSR,           /* as the processor's error code: 1 a right is missing, 2 write */
+    seL4_VMFault_Length,
+};
+
+enum {
+    seL4_UserException_FaultIP,
+    seL4_UserException_SP,
+    seL4_UserException_FLAGS,
+    seL4_UserException_Number, /* the processor's: 0 division, 3 breakpoint, 6 instruction ... */
+    seL4_UserException_Code,
+    seL4_UserException_Length,
+};
+
+enum {
+    seL4_UnknownSyscall_RAX,
+    seL4_UnknownSyscall_RBX,
+    seL4_UnknownSyscall_RCX,
+    seL4_UnknownSyscall_RDX,
+    seL4_UnknownSyscall_RSI,
+    seL4_UnknownSyscall_RDI,
+    seL4_UnknownSyscall_RBP,
+    seL4_UnknownSyscall_R8,
+    seL4_UnknownSyscall_R9,
+    seL4_UnknownSyscall_R10,
+    seL4_UnknownSyscall_R11,
+    seL4_UnknownSyscall_R12,
+    seL4_UnknownSyscall_R13,
+    seL4_UnknownSyscall_R14,
+    seL4_UnknownSyscall_R15,
+    seL4_UnknownSyscall_FaultIP,
+    seL4_UnknownSyscall_SP,
+    seL4_UnknownSyscall_FLAGS,
+    seL4_UnknownSyscall_Syscall,
+    seL4_UnknownSyscall_Length,
+};
+
 void seL4_SetMR(int index, seL4_Word value);
 seL4_Word seL4_GetMR(int index);
 
@@ -89,7 +139,7 @@ void microkit_deferred_irq_ack(microkit_channel ch);
 /*
  * Calls the protected procedure at the other end, which must have a strictly higher priority, and
  * waits for its answer. Up to 64 message words each way (microkit_mr_set, microkit_mr_get).
- * On Linux, if the callee dies, the answer's label is MICROKIT_LINUX_GONE.
+ * On Linux, if the callee ends, faults or is stopped, the answer's label is MICROKIT_LINUX_GONE.
  */
 microkit_msginfo microkit_ppcall(microkit_channel ch, microkit_msginfo msginfo);
 
@@ -114,7 +164,10 @@ static inline seL4_Word microkit_msginfo_get_count(microkit_msginfo msginfo)
 void microkit_mr_set(seL4_Uint8 mr, seL4_Word value);
 seL4_Word microkit_mr_get(seL4_Uint8 mr);
 
-/* For a parent: sets the child's program counter and lets it run; stops it for good. */
+/*
+ * For a parent: lets the child run from `entry_point` on (its ELF's entry address), with an empty
+ * stack and its data as they are; stops it, until it is restarted. Done when they return.
+ */
 void microkit_pd_restart(microkit_child child, seL4_Word entry_point);
 void microkit_pd_stop(microkit_child child);
 

@@ -79,18 +79,22 @@ microkit_msginfo microkit_ppcall(microkit_channel ch, microkit_msginfo msginfo)
     const struct mk_call_page *answer = (const void *)channel->call_out_answer;
     const sddf_atomic_u32 *dead = &mk_pd.system->dead[channel->peer];
 
+    /* Odd: it does not run. Once it has changed, whoever was called will not answer. */
+    uint32_t life = sddf_load_acquire_u32(dead);
+    if (life & 1)
+        return microkit_msginfo_new(MICROKIT_LINUX_GONE, 0);
     uint32_t sequence = ++mk_pd.called[ch];
     put(request, msginfo, sequence);
     mk_ring(ch);
     for (;;) {
         /* Dead is looked at first: the last thing that a PD did may have been to answer. */
-        bool gone = sddf_load_acquire_u32(dead) != 0;
+        bool gone = sddf_load_acquire_u32(dead) != life;
         if (answered(answer, sequence))
             return get(answer);
         if (gone)
             return microkit_msginfo_new(MICROKIT_LINUX_GONE, 0);
         mk_lie_down();
-        if (!answered(answer, sequence) && sddf_load_relaxed_u32(dead) == 0) {
+        if (!answered(answer, sequence) && sddf_load_relaxed_u32(dead) == life) {
             /* Rings of others wake too; their notifications are found by the event loop. */
             uint64_t rings;
             microkit_linux_syscall(SYS_read, mk_pd.boot->doorbell, (long)&rings, sizeof rings, 0, 0,
@@ -128,16 +132,4 @@ void mk_serve_call(microkit_channel ch)
     mk_pd.last_served = ch;
     put(answer, protected(ch, get(request)), sequence);
     mk_ring(ch);
-}
-
-/* Child PDs are refused when a description is loaded, so there is none to name here. */
-void microkit_pd_restart(microkit_child child, seL4_Word entry_point)
-{
-    (void)entry_point;
-    mk_no_channel("microkit_pd_restart", child, ": no children");
-}
-
-void microkit_pd_stop(microkit_child child)
-{
-    mk_no_channel("microkit_pd_stop", child, ": no children");
 }

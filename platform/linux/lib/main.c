@@ -14,12 +14,18 @@
 struct mk_pd mk_pd;
 char microkit_name[MICROKIT_PD_NAME_LENGTH];
 
-__asm__(".globl _start\n"
+/*
+ * In .init, which the linker puts before all other code: programs that name their children's entry
+ * point as a number expect 0x200000, as the Microkit has it.
+ */
+__asm__(".section .init, \"ax\"\n"
+        ".globl _start\n"
         "_start:\n"
         "    xor %ebp, %ebp\n"
         "    and $-16, %rsp\n"
         "    call mk_main\n"
-        "    ud2\n");
+        "    ud2\n"
+        ".text\n");
 
 /*
  * The C library's formatted output looks at its thread descriptor (for errno and the locale), so
@@ -34,6 +40,7 @@ static struct {
 static void attach(const struct mk_boot *boot)
 {
     struct mk_pd *pd = &mk_pd;
+    pd->peers = 0; /* all else is as a restart found it */
     pd->boot = boot;
     pd->own = (struct mk_signal_page *)boot->signal_page;
     pd->system = (const struct mk_system_page *)boot->system_page;
@@ -52,6 +59,8 @@ static void attach(const struct mk_boot *boot)
         if (channel->call_in != 0)
             pd->callers |= MK_BIT(ch);
     }
+    if (pd->asleep & 1) /* restarted where it slept */
+        mk_get_up();
 }
 
 static void send_deferred(void)
@@ -100,7 +109,7 @@ _Noreturn __attribute__((used)) void mk_main(const struct mk_boot *boot)
             mk_poll_irqs(false);
         }
         microkit_channel call = mk_next_call();
-        if (mk_pd.pending == 0 && call == MK_CHANNELS) {
+        if (mk_pd.pending == 0 && call == MK_CHANNELS && mk_next_fault() == MK_CHILDREN) {
             mk_wait();
             passes = 0;
             call = mk_next_call();
@@ -113,6 +122,9 @@ _Noreturn __attribute__((used)) void mk_main(const struct mk_boot *boot)
          */
         if (call != MK_CHANNELS)
             mk_serve_call(call);
+        microkit_child child = mk_next_fault();
+        if (child != MK_CHILDREN)
+            mk_serve_fault(child);
     }
 }
 

@@ -179,7 +179,7 @@ void mk_wait(void)
 {
     mk_lie_down();
     mk_gather();
-    if (mk_pd.pending == 0 && mk_next_call() == MK_CHANNELS)
+    if (mk_pd.pending == 0 && mk_next_call() == MK_CHANNELS && mk_next_fault() == MK_CHILDREN)
         mk_poll_irqs(true);
     mk_get_up();
     mk_gather();

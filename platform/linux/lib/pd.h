@@ -62,5 +62,9 @@ void mk_poll_irqs(bool wait);
 microkit_channel mk_next_call(void);
 void mk_serve_call(microkit_channel ch);
 
+/* A child's fault that is to be heard; MK_CHILDREN if there is none. */
+microkit_child mk_next_fault(void);
+void mk_serve_fault(microkit_child child);
+
 /* Prints "NAME: CALL: this protection domain has no channel N to WHAT". */
 void mk_no_channel(const char *call, microkit_channel ch, const char *what);

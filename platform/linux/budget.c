@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Budgets, and turns among PDs of one priority. Linux has neither for real-time processes: its
+ * CPU-time timers come with the tick, its round robin has one slice for all. So each CPU that has
+ * such a PD has a keeper, a thread of the loader that is bound to it and stands above everything.
+ * While it runs none of that CPU's PDs does, so what their CPU clocks say is exact; it looks, acts,
+ * and sleeps until the next moment at which a PD could have used up what it has.
+ *
+ * A PD over its budget gets a signal: it is traced, so it stops without having run another
+ * instruction, and the tracer (supervise.c) leaves it there until the keeper says that its next
+ * period has begun. A period begins when its PD first uses the CPU after the last one ended, and
+ * what a PD had too much is taken from its next period.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/prctl.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "internal.h"
+
+#define NEVER        UINT64_MAX
+#define SHORTEST     UINT64_C(20000)   /* ns that a keeper sleeps at least */
+#define LONGEST_TURN UINT64_C(8000000) /* ns between looks at those of whom only one runs */
+
+struct linux_keeper {
+    struct linux_loader *loader;
+    pthread_t thread;
+    int cpu;
+};
+
+static uint64_t now_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+static uint64_t smaller(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* ---- the keeper -------------------------------------------------------------------------------*/
+
+static void tell(int eventfd)
+{
+    uint64_t one = 1;
+    if (write(eventfd, &one, sizeof one) < 0)
+        return; /* full: it has been told */
+}
+
+static void begin_period(struct linux_loader *loader, struct linux_budget *budget, uint64_t now,
+                         uint64_t used)
+{
+    uint64_t spent = used - budget->used_at;
+    /* One that keeps busy has its periods end to end. */
+    budget->window = spent == 0 ? now : now - (now - budget->window) % budget->period;
+    budget->used_at = used - (spent > budget->budget ? spent - budget->budget : 0);
+    if (sddf_load_relaxed_u32(&budget->over) != 0) {
+        sddf_store_release_u32(&budget->over, 0);
+        tell(loader->replenished);
+    }
+}
+
+/* Returns when to look next. */
+static uint64_t keep_budget(struct linux_loader *loader, struct linux_pd *pd, uint64_t now,
+                            uint64_t used)
+{
+    struct linux_budget *budget = &pd->budget;
+    if (now - budget->window >= budget->period)
+        begin_period(loader, budget, now, used);
+    else if (used == budget->used_at)
+        budget->window = now;
+    uint64_t spent = used - budget->used_at;
+    uint64_t end = budget->window + budget->period;
+    if (spent < budget->budget)
+        return smaller(now + budget->budget - spent, end);
+    if (sddf_load_relaxed_u32(&budget->over) == 0) {
+        /* Before the signal: the tracer looks at it when the PD has stopped. */
+        sddf_store_release_u32(&budget->over, 1);
+        syscall(SYS_pidfd_send_signal, budget->pidfd, LINUX_BUDGET_SIGNAL, NULL, 0);
+    }
+    return end;
+}
+
+/*
+ * To the end of the queue of its priority: that is what a change of policy does, and between the
+ * two real-time policies there is no other difference that would matter here.
+ */
+static void next_turn(struct linux_pd *pd)
+{
+    struct linux_budget *budget = &pd->budget;
+    struct sched_param parameter = {.sched_priority = pd->rt_priority};
+    budget->toggled = !budget->toggled;
+    sched_setscheduler(pd->pid, budget->toggled ? SCHED_FIFO : SCHED_RR, &parameter);
+}
+
+/* PDs that share a priority, of which `first` is one. Returns when to look next. */
+static uint64_t keep_turns(struct linux_loader *loader, struct linux_pd *first, uint64_t now,
+                           const uint64_t *used)
+{
+    struct linux_budget *leader = &first->budget;
+    if (now < leader->look)
+        return leader->look;
+    unsigned ran = 0;
+    uint64_t left = LONGEST_TURN;
+    for (size_t i = first->index; i < loader->system->pd_count; i++) {
+        struct linux_budget *budget = &loader->pds[i].budget;
+        if (budget->first != first || used[i] == NEVER)
+            continue;
+        ran += used[i] != budget->seen;
+        budget->seen = used[i];
+        if (used[i] - budget->turn_at >= budget->budget) {
+            next_turn(&loader->pds[i]);
+            budget->turn_at = used[i];
+        }
+        left = smaller(left, budget->budget - (used[i] - budget->turn_at));
+    }
+    /* Who is alone needs no turns, and whoever joins waits a little longer for its first. */
+    leader->interval = ran > 1 ? 0 : smaller(2 * leader->interval + left, LONGEST_TURN);
+    leader->look = now + (left > leader->interval ? left : leader->interval);
+    return leader->look;
+}
+
+/* CPU time so far; NEVER if it has ended. */
+static uint64_t used_by(const struct linux_pd *pd)
+{
+    clockid_t clock;
+    struct timespec used;
+    if (pd->reaped || clock_getcpuclockid(pd->pid, &clock) != 0 || clock_gettime(clock, &used) != 0)
+        return NEVER;
+    return (uint64_t)used.tv_sec * 1000000000 + (uint64_t)used.tv_nsec;
+}
+
+static uint64_t look(struct linux_keeper *keeper)
+{
+    struct linux_loader *loader = keeper->loader;
+    uint64_t used[MK_PDS], now = now_ns(), next = NEVER;
+    pthread_mutex_lock(&loader->reaping);
+    for (size_t i = 0; i < loader->system->pd_count; i++) {
+        struct linux_pd *pd = &loader->pds[i];
+        used[i] = NEVER;
+        if (pd->cpu == keeper->cpu && (pd->budget.limited || pd->budget.first != NULL))
+            used[i] = used_by(pd);
+        if (used[i] != NEVER && pd->budget.limited)
+            next = smaller(next, keep_budget(loader, pd, now, used[i]));
+    }
+    for (size_t i = 0; i < loader->system->pd_count; i++)
+        if (loader->pds[i].budget.first == &loader->pds[i] && loader->pds[i].cpu == keeper->cpu)
+            next = smaller(next, keep_turns(loader, &loader->pds[i], now, used));
+    pthread_mutex_unlock(&loader->reaping);
+    return next;
+}
+
+static void *keep(void *argument)
+{
+    struct linux_keeper *keeper = argument;
+    struct pollfd end = {.fd = keeper->loader->keepers_end, .events = POLLIN};
+    prctl(PR_SET_TIMERSLACK, 1, 0, 0, 0); /* (real-time threads have none) */
+    do {
+        uint64_t next = look(keeper), now = now_ns();
+        uint64_t rest = next > now + SHORTEST ? next - now : SHORTEST;
+        struct timespec timeout = {(time_t)(rest / 1000000000), (long)(rest % 1000000000)};
+        ppoll(&end, 1, next == NEVER ? NULL : &timeout, NULL);
+    } while ((end.revents & POLLIN) == 0);
+    return NULL;
+}
+
+/* ---- the tracer -------------------------------------------------------------------------------*/
+
+bool linux_budget_pause(struct linux_pd *pd)
+{
+    pd->budget.paused = sddf_load_acquire_u32(&pd->budget.over) != 0;
+    return pd->budget.paused;
+}
+
+bool linux_budget_paused(const struct linux_pd *pd)
+{
+    return pd->budget.paused && pd->state == LINUX_PD_RUNNING;
+}
+
+void linux_budget_resume(struct linux_loader *loader)
+{
+    uint64_t count;
+    if (read(loader->replenished, &count, sizeof count) < 0)
+        return;
+    for (size_t i = 0; i < loader->system->pd_count; i++)
+        if (linux_budget_paused(&loader->pds[i]))
+            linux_continue(&loader->pds[i]);
+}
+
+/* ---- beginning and end ----------------------------------------------------------------------- */
+
+static bool plan(struct linux_loader *loader, struct linux_pd *pd)
+{
+    struct linux_budget *budget = &pd->budget;
+    budget->budget = pd->system->budget * 1000;
+    budget->period = pd->system->period * 1000;
+    budget->limited = budget->budget < budget->period;
+    for (size_t i = 0; i < loader->system->pd_count && loader->realtime; i++) {
+        const struct linux_pd *other = &loader->pds[i];
+        if (other == pd || other->cpu != pd->cpu || other->rt_priority != pd->rt_priority)
+            continue;
+        budget->first = other->index < pd->index ? other->budget.first : pd;
+        break;
+    }
+    if (!budget->limited)
+        return true;
+    budget->pidfd = (int)syscall(SYS_pidfd_open, pd->pid, 0);
+    if (budget->pidfd < 0)
+        linux_complain("%s: its budget cannot be kept: %s", pd->system->name, strerror(errno));
+    return budget->pidfd >= 0;
+}
+
+static bool start(struct linux_loader *loader, int cpu)
+{
+    struct linux_keeper *keeper = &loader->keepers[loader->keeper_count];
+    *keeper = (struct linux_keeper){.loader = loader, .cpu = cpu};
+    pthread_attr_t attributes;
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    CPU_SET(cpu, &set);
+    pthread_attr_init(&attributes);
+    pthread_attr_setaffinity_np(&attributes, sizeof set, &set);
+    pthread_attr_setstacksize(&attributes, 256 * 1024);
+    /* Its priority is inherited: the loader's, which stands above all PDs. */
+    int error = pthread_create(&keeper->thread, &attributes, keep, keeper);
+    pthread_attr_destroy(&attributes);
+    if (error != 0) {
+        linux_complain("cannot start the keeper of CPU %d's budgets: %s", cpu, strerror(error));
+        return false;
+    }
+    loader->keeper_count++;
+    return true;
+}
+
+static bool needs_keeper(const struct linux_loader *loader, const struct linux_pd *pd)
+{
+    if (!pd->budget.limited && pd->budget.first == NULL)
+        return false;
+    for (size_t i = 0; i < loader->keeper_count; i++)
+        if (loader->keepers[i].cpu == pd->cpu)
+            return false;
+    return true;
+}
+
+bool linux_budget_begin(struct linux_loader *loader)
+{
+    bool limited = false;
+    loader->keepers = calloc(loader->system->pd_count + 1, sizeof *loader->keepers);
+    loader->replenished = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    loader->keepers_end = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (loader->keepers == NULL || loader->replenished < 0 || loader->keepers_end < 0) {
+        linux_complain("cannot prepare to keep budgets: %s", strerror(errno));
+        return false;
+    }
+    for (size_t i = 0; i < loader->system->pd_count; i++) {
+        if (!plan(loader, &loader->pds[i]))
+            return false;
+        limited |= loader->pds[i].budget.limited;
+    }
+    for (size_t i = 0; i < loader->system->pd_count; i++)
+        if (needs_keeper(loader, &loader->pds[i]) && !start(loader, loader->pds[i].cpu))
+            return false;
+    if (limited && !loader->realtime && loader->options->verbose)
+        fprintf(stderr, "sddf: without real-time priorities budgets are kept to about a "
+                        "millisecond only\n");
+    return true;
+}
+
+void linux_budget_end(struct linux_loader *loader)
+{
+    if (loader->keepers_end >= 0)
+        tell(loader->keepers_end);
+    for (size_t i = 0; i < loader->keeper_count; i++)
+        pthread_join(loader->keepers[i].thread, NULL);
+    loader->keeper_count = 0;
+    free(loader->keepers);
+    loader->keepers = NULL;
+    if (loader->keepers_end >= 0)
+        close(loader->keepers_end);
+    if (loader->replenished >= 0)
+        close(loader->replenished);
+    loader->keepers_end = loader->replenished = -1;
+}
