@@ -118,9 +118,49 @@ static void check_config(const struct check *c, size_t pd, const char *symbol, s
     }
 }
 
+static bool config_filled(const struct system_pd *pd, const char *symbol)
+{
+    for (size_t i = 0; i < pd->patch_count; i++) {
+        if (strcmp(pd->patches[i].symbol, symbol) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/*
+ * A program with a configuration that nobody fills in would only say that it does not match, and
+ * stay stopped. (A serial configuration may be left out: programs then print in another way.)
+ */
+static void check_unfilled(const struct check *c, size_t pd, const char *symbol, const char *class_)
+{
+    const struct image *image = &c->images[pd];
+    uint64_t vaddr, size;
+    if (image->path == NULL || !image_symbol(image, symbol, &vaddr, &size) ||
+        config_filled(&c->system->pds[pd], symbol)) {
+        return;
+    }
+    for (size_t i = 0; i < image->segment_count; i++) {
+        const struct image_segment *segment = &image->segments[i];
+        uint64_t offset = vaddr - segment->vaddr;
+        if (vaddr >= segment->vaddr && offset < segment->size && segment->bytes[offset] != 0) {
+            return; /* a program that sddf build has configured */
+        }
+    }
+    system_error(c->errors, c->system->pds[pd].place,
+                 "\"%s\": program %s has \"%s\", and nothing fills it in; add <client pd=\"%s\" "
+                 ".../> to a <%s>",
+                 c->system->pds[pd].name, image->path, symbol, c->system->pds[pd].name, class_);
+}
+
 static void check_configs(const struct check *c)
 {
     const struct system *s = c->system;
+    bool expanded = s->network_count + s->timer_count + s->serial_count == 0;
+    for (size_t i = 0; expanded && i < s->pd_count; i++) {
+        check_unfilled(c, i, "sddf_net_config", "network");
+        check_unfilled(c, i, "sddf_timer_config", "timer");
+    }
     for (size_t i = 0; i < s->network_count; i++) {
         for (size_t j = 0; j < s->networks[i].client_count; j++) {
             const struct network_client *client = &s->networks[i].clients[j];

@@ -50,6 +50,8 @@ static const struct {
     struct elf_order order;
 } elfs[] = {
     {"client.elf", {EM_X86_64, ET_EXEC, {NAME, NET(client), TIMER(client), SERIAL(client)}}},
+    {"net_client.elf", {EM_X86_64, ET_EXEC, {NAME, NET(client)}}},
+    {"serial_client.elf", {EM_X86_64, ET_EXEC, {NAME, SERIAL(client)}}},
     {"plain.elf", {EM_X86_64, ET_EXEC, {NAME, {"word", 8}, {"small", 4}}}},
     {"old.elf", {EM_X86_64, ET_EXEC, {NAME, {"sddf_net_config", 24}}}},
     {"arm.elf", {EM_AARCH64, ET_EXEC, {NAME}}},

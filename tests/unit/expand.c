@@ -32,6 +32,7 @@ static const struct {
       ET_EXEC,
       {{"sddf_net_config", sizeof(struct net_client_config)},
        {"sddf_timer_config", sizeof(struct timer_client_config)}}}},
+    {"net.elf", {EM_X86_64, ET_EXEC, {{"sddf_net_config", sizeof(struct net_client_config)}}}},
     {"driver.elf", {EM_X86_64, ET_EXEC, {{"sddf_net_config", sizeof(struct net_driver_config)}}}},
     {"timer.elf",
      {EM_X86_64, ET_EXEC, {{"sddf_timer_config", sizeof(struct timer_driver_config)}}}},
@@ -45,7 +46,7 @@ static const struct {
 enum { elf_count = sizeof(elfs) / sizeof(elfs[0]) };
 
 static const char description[] =
-    "<system><protection_domain name=\"a\" priority=\"9\"><program_image path=\"client.elf\"/>"
+    "<system><protection_domain name=\"a\" priority=\"9\"><program_image path=\"net.elf\"/>"
     "<map mr=\"own\" vaddr=\"0x10000000\"/></protection_domain>"
     "<protection_domain name=\"b\" priority=\"9\"><program_image path=\"client.elf\"/>"
     "</protection_domain><memory_region name=\"own\" size=\"0x3000\"/>"
@@ -279,7 +280,8 @@ static void test_plain(void **state)
 {
     (void)state;
     struct loaded first;
-    struct loaded second;
+    struct system second;
+    struct system_errors errors = {0};
     load_network(&first, "ethernet0");
     char *text = emitted(&first.system);
     char *path = model_format("%s/plain.xml", folder);
@@ -287,13 +289,14 @@ static void test_plain(void **state)
     assert_non_null(out);
     fputs(text, out);
     fclose(out);
-    load(&second, path);
-    char *again = emitted(&second.system);
+    /* Parsed only: to be good, it needs the programs that sddf build configures. */
+    assert_true(system_parse(path, &second, &errors));
+    char *again = emitted(&second);
     assert_string_equal(text, again);
     free(again);
     free(text);
     free(path);
-    unload(&second);
+    system_free(&second);
     unload(&first);
 }
 

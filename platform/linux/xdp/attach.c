@@ -207,7 +207,7 @@ static bool attach_failed(const char *interface, int ifindex, int error, char **
     }
     if (error == EOPNOTSUPP) {
         return linux_device_fail(why,
-                                 "%s: its driver has no native XDP; \"--allow-generic\" runs the "
+                                 "%s: its driver has no native XDP; \"--generic\" runs the "
                                  "program in the slower generic mode",
                                  interface);
     }
@@ -215,7 +215,7 @@ static bool attach_failed(const char *interface, int ifindex, int error, char **
                              "%s: cannot attach the XDP program in native mode: %s%s; the usual "
                              "causes are an MTU that is too large, here or at a veth's other end, "
                              "and a veth whose other end has more Tx queues than this one has Rx "
-                             "queues (\"dmesg\" often says); \"--allow-generic\" runs the program "
+                             "queues (\"dmesg\" often says); \"--generic\" runs the program "
                              "in the slower generic mode",
                              interface, strerror(error), permission(error));
 }
