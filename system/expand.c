@@ -48,13 +48,17 @@ size_t expand_region(struct expand *e, const char *name, uint64_t size, struct s
     return index;
 }
 
+/* Where large pages would fit, addresses allow them. The Microkit's tool then uses them. */
+static uint64_t page_for(uint64_t size)
+{
+    return size % LARGE_PAGE == 0 ? LARGE_PAGE : PAGE;
+}
+
 uint64_t expand_dma(struct expand *e, size_t region)
 {
     const struct board_dma *dma = &e->board->dma;
     struct system_region *r = &e->system->regions[region];
-    /* Where a large page fits, it may be used. */
-    uint64_t start = dma->phys + e->dma_used;
-    start = model_round_up(start, r->size % LARGE_PAGE == 0 ? LARGE_PAGE : PAGE);
+    uint64_t start = model_round_up(dma->phys + e->dma_used, page_for(r->size));
     if (start - dma->phys > dma->size || r->size > dma->size - (start - dma->phys)) {
         system_error(e->errors, r->place,
                      "the devices of board %s reach 0x%llx bytes of memory, and with \"%s\" it "
@@ -74,7 +78,7 @@ uint64_t expand_dma(struct expand *e, size_t region)
 static bool move_behind(uint64_t *vaddr, uint64_t size, uint64_t start, uint64_t end)
 {
     if (*vaddr < end && start < *vaddr + size) {
-        *vaddr = model_round_up(end, PAGE) + PAGE;
+        *vaddr = model_round_up(model_round_up(end, PAGE) + PAGE, page_for(size));
         return true;
     }
     return false;
