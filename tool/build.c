@@ -116,6 +116,7 @@ static int run(const struct tool_command *self, int argc, char **argv)
     struct tool_sdk sdk = {.config = "debug"};
     const char *folder = NULL;
     int status = TOOL_USAGE;
+    opterr = 0; /* tool_bad_option says it */
     for (int option; (option = getopt_long(argc, argv, "b:o:", options, NULL)) != -1;) {
         if (option == 'b') {
             input.board_name = optarg;
@@ -128,7 +129,7 @@ static int run(const struct tool_command *self, int argc, char **argv)
         } else if (option == 'c') {
             sdk.config = optarg;
         } else {
-            tool_usage(self, "that is no option of it");
+            tool_bad_option(self, argv);
             goto out;
         }
     }

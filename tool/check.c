@@ -3,6 +3,8 @@
 
 #include "tool/tool.h"
 
+#define PLURAL(n) (n), (n) == 1 ? "" : "s"
+
 static int run(const struct tool_command *self, int argc, char **argv)
 {
     static const struct option options[] = {
@@ -12,13 +14,14 @@ static int run(const struct tool_command *self, int argc, char **argv)
     };
     struct tool_input input = {.board_name = "linux"};
     int status = TOOL_USAGE;
+    opterr = 0; /* tool_bad_option says it */
     for (int option; (option = getopt_long(argc, argv, "b:", options, NULL)) != -1;) {
         if (option == 'b') {
             input.board_name = optarg;
         } else if (option == 's') {
             tool_add_folder(&input, optarg);
         } else {
-            tool_usage(self, "that is no option of it");
+            tool_bad_option(self, argv);
             goto out;
         }
     }
@@ -29,9 +32,9 @@ static int run(const struct tool_command *self, int argc, char **argv)
     input.description = argv[optind];
     status = TOOL_MISTAKES;
     if (tool_load(&input)) {
-        printf("%s is good: %zu protection domains, %zu memory regions, %zu channels\n",
-               input.description, input.system.pd_count, input.system.region_count,
-               input.system.channel_count);
+        printf("%s is good: %zu protection domain%s, %zu memory region%s, %zu channel%s\n",
+               input.description, PLURAL(input.system.pd_count), PLURAL(input.system.region_count),
+               PLURAL(input.system.channel_count));
         status = TOOL_OK;
     }
 out:

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include <getopt.h>
 #include <limits.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -17,6 +18,11 @@ int tool_usage(const struct tool_command *self, const char *format, ...)
     fprintf(stderr, "\n\"sddf %s --help\" shows how to use it.\n", self->name);
     va_end(arguments);
     return TOOL_USAGE;
+}
+
+void tool_bad_option(const struct tool_command *self, char *const *argv)
+{
+    tool_usage(self, "%s is no option of it, or lacks its value", argv[optind - 1]);
 }
 
 void tool_add_folder(struct tool_input *input, const char *folder)

@@ -98,6 +98,7 @@ static int run(const struct tool_command *self, int argc, char **argv)
     const char *path = NULL;
     char *made = NULL;
     int status = TOOL_USAGE;
+    opterr = 0; /* tool_bad_option says it */
     for (int option; (option = getopt_long(argc, argv, "b:o:", options, NULL)) != -1;) {
         if (option == 'b') {
             input.board_name = optarg;
@@ -106,7 +107,7 @@ static int run(const struct tool_command *self, int argc, char **argv)
         } else if (option == 's') {
             tool_add_folder(&input, optarg);
         } else {
-            tool_usage(self, "that is no option of it");
+            tool_bad_option(self, argv);
             goto out;
         }
     }

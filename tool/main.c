@@ -42,6 +42,10 @@ int main(int argc, char **argv)
         help(stdout);
         return TOOL_OK;
     }
+    if (strcmp(argv[1], "--version") == 0) {
+        puts("sddf " SDDF_VERSION);
+        return TOOL_OK;
+    }
     const char *names[command_count];
     for (size_t i = 0; i < command_count; i++) {
         names[i] = commands[i]->name;

@@ -118,6 +118,7 @@ static int run(const struct tool_command *self, int argc, char **argv)
     struct linux_options how = {.realtime = true};
     int status = TOOL_USAGE;
     char *end = NULL;
+    opterr = 0; /* tool_bad_option says it */
     for (int option; (option = getopt_long(argc, argv, "b:v", options, NULL)) != -1;) {
         switch (option) {
         case 'b':
@@ -158,7 +159,7 @@ static int run(const struct tool_command *self, int argc, char **argv)
             how.verbose = how.device.verbose = true;
             break;
         default:
-            tool_usage(self, "that is no option of it");
+            tool_bad_option(self, argv);
             goto out;
         }
     }

@@ -27,6 +27,9 @@ extern const struct tool_command tool_check, tool_build, tool_run, tool_graph;
 int tool_usage(const struct tool_command *self, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
+/* The same, for the option that getopt has just refused. */
+void tool_bad_option(const struct tool_command *self, char *const *argv);
+
 /* A description with what it takes to make sense of it. */
 struct tool_input {
     const char *description;
