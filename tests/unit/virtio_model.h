@@ -60,6 +60,7 @@ struct virtio_model_options {
     bool sleeps;             /* looks for chains to send only when the doorbell was rung */
     bool wants_no_doorbells; /* and says so; not with sleeps */
     bool refuses_features;
+    bool lies_at_once; /* has used what it never got, from the start */
 };
 
 struct virtio_model_frame {

@@ -85,6 +85,9 @@ static void write_status(uint32_t value)
         assert_true(model.agreed_read); /* 3.1.1, step 6 */
         assert_true(model.queues[0].ready && model.queues[1].ready);
         model_counts.starts++;
+        if (model.options.lies_at_once) {
+            model_put16(model.queues[MODEL_RX].area[2] + 2, 0x8000);
+        }
     }
     if ((value & FEATURES_OK) != 0 && model.options.refuses_features) {
         value &= ~(uint32_t)FEATURES_OK;

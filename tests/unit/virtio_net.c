@@ -670,6 +670,7 @@ struct history {
     unsigned lost; /* frames that resets may have cost */
     uint32_t next_frame;
     unsigned given, taken;
+    unsigned asked; /* free Tx buffers that are worth a signal */
 };
 
 static struct history h;
@@ -694,7 +695,7 @@ static void history_take(bool resets)
         assert_true(h.tx_count < BUFFERS);
         h.tx_mine[h.tx_count++] = entry.address;
     }
-    sddf_queue_request_signal_at(&tx_free, 1 + h.taken % 200);
+    sddf_queue_request_signal_at(&tx_free, h.asked);
 }
 
 static void history_give(uint32_t dice)
@@ -747,6 +748,7 @@ static void history(uint64_t offers, uint32_t size, const struct virtio_model_op
         h.rx_mine[h.rx_count++] = rx_buffer(i);
         h.tx_mine[h.tx_count++] = tx_buffer(i) + i % 3;
     }
+    h.asked = 1 + mood->seed * 7 % 300;
     start();
     uint64_t seed = 0x9e3779b97f4a7c15u + mood->seed;
     unsigned reset_count = 0;
@@ -792,7 +794,9 @@ static void history(uint64_t offers, uint32_t size, const struct virtio_model_op
         interrupt();
         history_take(resets);
         if (i % 1000 == 999 && virtio_model_in_flight(MODEL_TX) == 0) {
-            wake(TX); /* what was sent and not asked for comes back with whatever comes next */
+            /* Less than what is worth a signal comes back with whatever comes next. */
+            assert_true(BUFFERS - h.tx_count < h.asked);
+            wake(TX);
         }
     }
     history_check();
@@ -923,6 +927,41 @@ static void lies_without_end_cost_one_reset_a_wake_up(void **state)
     assert_int_equal(virtio_model_in_flight(MODEL_RX), 16);
 }
 
+static void a_device_that_begins_with_a_lie_is_tried_once(void **state)
+{
+    (void)state;
+    configure(FEATURES, 16);
+    give_all_rx(16);
+    options.lies_at_once = true;
+    start();
+    assert_int_equal(model_counts.resets, 2); /* init's, and one that did not help */
+    wake(RX);
+    assert_int_equal(model_counts.resets, 3);
+    wake(TX);
+    assert_int_equal(model_counts.resets, 4);
+}
+
+/* Refused frames take no room in the ring, so those behind them need not wait for any. */
+static void refused_frames_hold_nobody_up(void **state)
+{
+    (void)state;
+    configure(FEATURES, 4);
+    start();
+    for (unsigned i = 0; i < 20; i++) {
+        give_tx((struct net_entry){.address = tx_buffer(i), .length = 5});
+        give_rx(tx_buffer(i));
+    }
+    give_frame(20);
+    give_rx(rx_buffer(0));
+    wake(TX);
+    assert_int_equal(virtio_model_in_flight(MODEL_TX), 1);
+    assert_int_equal(virtio_model_in_flight(MODEL_RX), 1);
+    assert_int_equal(take_tx(), 20);
+    sddf_queue_needs_signal(&tx_active);
+    give_frame(21);
+    assert_true(sddf_queue_needs_signal(&tx_active));
+}
+
 static void overlong_and_short_frames_stay_here(void **state)
 {
     (void)state;
@@ -953,7 +992,7 @@ static void overlong_and_short_frames_stay_here(void **state)
 static void wild_virtualisers_do_not_keep_the_driver(void **state)
 {
     (void)state;
-    configure(FEATURES, 16);
+    configure(FEATURES, 1024); /* so that it is not the rings that end it */
     start();
     uint32_t wild = 1;
     for (unsigned i = 0; i < 2000; i++) {
@@ -1000,6 +1039,8 @@ int main(void)
         cmocka_unit_test(nor_does_one_with_resets_and_restarts),
         cmocka_unit_test(a_lying_device_is_reset),
         cmocka_unit_test(lies_without_end_cost_one_reset_a_wake_up),
+        cmocka_unit_test(a_device_that_begins_with_a_lie_is_tried_once),
+        cmocka_unit_test(refused_frames_hold_nobody_up),
         cmocka_unit_test(overlong_and_short_frames_stay_here),
         cmocka_unit_test(wild_virtualisers_do_not_keep_the_driver),
     };

@@ -113,10 +113,10 @@ static bool rx_provide(void)
     while (rx_held_count != 0 && virtqueue_space(&rx) != 0) {
         virtqueue_give(&rx, rx_held[--rx_held_count]);
     }
-    uint32_t n = min(sddf_queue_available(&rx_free), virtqueue_space(&rx));
+    uint32_t ready = sddf_queue_available(&rx_free);
     uint32_t refused = 0;
     struct net_entry entry;
-    for (; n > 0 && net_queue_dequeue(&rx_free, &entry); n--) {
+    for (; ready > 0 && virtqueue_space(&rx) != 0 && net_queue_dequeue(&rx_free, &entry); ready--) {
         const uint64_t offset = entry.address - rx_base;
         if (offset >= rx_size) {
             refused++; /* no buffer to receive in: there is nothing to give back */
@@ -240,12 +240,15 @@ static void tx_give(const struct net_entry *entry)
 /* True if there may be more to do. */
 static bool tx_provide(void)
 {
-    const uint32_t ready = sddf_queue_available(&tx_active);
-    const uint32_t n = tx_held_count != 0 ? 0 : min(ready, virtqueue_space(&tx));
+    uint32_t ready = sddf_queue_available(&tx_active);
     uint32_t packets = 0;
     uint64_t bytes = 0;
     struct net_entry entry;
-    for (uint32_t i = 0; i < n && net_queue_dequeue(&tx_active, &entry); i++) {
+    if (tx_held_count != 0) {
+        return false; /* virt_tx has no room for its own buffers */
+    }
+    for (; ready > 0 && virtqueue_space(&tx) != 0 && net_queue_dequeue(&tx_active, &entry);
+         ready--) {
         const enum net_stat fault = tx_fault(&entry);
         if (fault != NET_STAT_COUNT) {
             tx_refuse(&entry, fault);
@@ -258,7 +261,7 @@ static bool tx_provide(void)
     virtqueue_publish(&tx);
     count(NET_STAT_TX_PACKETS, packets);
     count(NET_STAT_TX_BYTES, bytes);
-    tx_waits = n < ready;
+    tx_waits = ready > 0; /* for room in the ring, which is full */
     if (tx_waits) {
         sddf_queue_release(&tx_active);
         return false;
