@@ -27,8 +27,10 @@
 
 #include "internal.h"
 
-#define NEVER        UINT64_MAX
-#define SHORTEST     UINT64_C(20000)   /* ns that a keeper sleeps at least */
+#define NEVER UINT64_MAX
+/* ns that a keeper sleeps at least: what a PD may use too much, against what its CPU loses to looks
+ * at one that has almost used its budget up, and sleeps. */
+#define SHORTEST     UINT64_C(60000)
 #define LONGEST_TURN UINT64_C(8000000) /* ns between looks at those of whom only one runs */
 
 struct linux_keeper {
@@ -93,15 +95,13 @@ static uint64_t keep_budget(struct linux_loader *loader, struct linux_pd *pd, ui
 }
 
 /*
- * To the end of the queue of its priority: that is what a change of policy does, and between the
- * two real-time policies there is no other difference that would matter here.
+ * To the end of the queue of its priority: that is where a process comes whose priority is raised.
+ * Nothing runs here between the two calls but this thread.
  */
-static void next_turn(struct linux_pd *pd)
+static void next_turn(const struct linux_pd *pd)
 {
-    struct linux_budget *budget = &pd->budget;
-    struct sched_param parameter = {.sched_priority = pd->rt_priority};
-    budget->toggled = !budget->toggled;
-    sched_setscheduler(pd->pid, budget->toggled ? SCHED_FIFO : SCHED_RR, &parameter);
+    sched_setparam(pd->pid, &(struct sched_param){.sched_priority = pd->rt_priority - 1});
+    sched_setparam(pd->pid, &(struct sched_param){.sched_priority = pd->rt_priority});
 }
 
 /* PDs that share a priority, of which `first` is one. Returns when to look next. */
@@ -111,22 +111,29 @@ static uint64_t keep_turns(struct linux_loader *loader, struct linux_pd *first, 
     struct linux_budget *leader = &first->budget;
     if (now < leader->look)
         return leader->look;
-    unsigned ran = 0;
+    bool others = false; /* has one run that did not have to give way last time? */
     uint64_t left = LONGEST_TURN;
+    const struct linux_pd *gave_way = NULL;
     for (size_t i = first->index; i < loader->system->pd_count; i++) {
         struct linux_budget *budget = &loader->pds[i].budget;
         if (budget->first != first || used[i] == NEVER)
             continue;
-        ran += used[i] != budget->seen;
+        others |= used[i] != budget->seen && leader->gave_way != &loader->pds[i];
         budget->seen = used[i];
         if (used[i] - budget->turn_at >= budget->budget) {
             next_turn(&loader->pds[i]);
             budget->turn_at = used[i];
+            gave_way = &loader->pds[i];
         }
         left = smaller(left, budget->budget - (used[i] - budget->turn_at));
     }
-    /* Who is alone needs no turns, and whoever joins waits a little longer for its first. */
-    leader->interval = ran > 1 ? 0 : smaller(2 * leader->interval + left, LONGEST_TURN);
+    /*
+     * If the one that gave way was the one that ran on, it is alone (or nobody ran) and needs no
+     * turns; whoever joins then waits a little longer for its first.
+     */
+    leader->interval = others ? 0 : smaller(2 * leader->interval + left, LONGEST_TURN);
+    if (gave_way != NULL || others)
+        leader->gave_way = gave_way;
     leader->look = now + (left > leader->interval ? left : leader->interval);
     return leader->look;
 }

@@ -53,9 +53,9 @@ struct linux_budget {
     struct linux_pd *first; /* of those that take turns; NULL: nobody shares its priority */
     uint64_t turn_at;       /* used when its turn began */
     uint64_t seen;          /* used at the last look */
-    uint64_t interval;      /* of the first one: between two looks */
-    uint64_t look;          /* of the first one: when to look next */
-    bool toggled;
+    uint64_t interval;      /* of the first one: between two looks, at least */
+    const struct linux_pd *gave_way; /* of the first one: who was last sent to the end */
+    uint64_t look;                   /* of the first one: when to look next */
 };
 
 struct linux_pd {
@@ -90,7 +90,6 @@ struct linux_pd {
     bool reaped;   /* (under `reaping`) */
     int complaint; /* reading end: why the process did not even reach the starter */
     int rt_priority;
-    bool round_robin;
     int cpu;         /* the machine's number */
     uint64_t cpu_ns; /* used in all, once it is dead */
 

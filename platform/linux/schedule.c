@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The Microkit's priorities, ranked: the lowest that occurs becomes real-time priority 1, the next
- * one 2 and so on, and the loader stands above all. PDs that share a priority take turns
- * (SCHED_RR). All of it is set from outside; a PD could not change it.
+ * The Microkit's priorities, ranked: the lowest that occurs becomes real-time priority 2, the next
+ * one 3 and so on, and the loader stands above all. PDs that share a priority take turns
+ * (budget.c). All of it is set from outside; a PD could not change it.
  */
 #include <errno.h>
 #include <sched.h>
@@ -31,28 +31,24 @@ bool linux_schedule_plan(struct linux_loader *loader)
     CPU_ZERO(&usable);
     sched_getaffinity(0, sizeof usable, &usable);
     bool occurs[256] = {false};
-    unsigned count[256] = {0};
-    for (size_t i = 0; i < loader->system->pd_count; i++) {
+    for (size_t i = 0; i < loader->system->pd_count; i++)
         occurs[loader->system->pds[i].priority & 255] = true;
-        count[loader->system->pds[i].priority & 255]++;
-    }
     for (size_t i = 0; i < loader->system->pd_count; i++) {
         struct linux_pd *pd = &loader->pds[i];
         unsigned priority = pd->system->priority & 255;
-        pd->rt_priority = 0;
+        pd->rt_priority = 1; /* (1 itself is nobody's: see budget.c, next_turn) */
         for (unsigned p = 0; p <= priority; p++)
             pd->rt_priority += occurs[p];
-        pd->round_robin = count[priority] > 1;
         if (!plan_cpu(pd, &usable))
             return false;
     }
     return true;
 }
 
-static int set(pid_t pid, bool round_robin, int priority)
+static int set(pid_t pid, int priority)
 {
     struct sched_param parameter = {.sched_priority = priority};
-    return sched_setscheduler(pid, round_robin ? SCHED_RR : SCHED_FIFO, &parameter);
+    return sched_setscheduler(pid, SCHED_FIFO, &parameter);
 }
 
 static int highest(const struct linux_loader *loader)
@@ -79,12 +75,11 @@ bool linux_schedule_apply(struct linux_loader *loader)
     loader->realtime = false;
     if (loader->options->realtime) {
         /* The loader first: where that is not permitted, nothing below it is. */
-        if (set(0, false, highest(loader) + 1) == 0) {
+        if (set(0, highest(loader) + 1) == 0) {
             loader->restore_scheduler = true;
             loader->realtime = true;
             for (size_t i = 0; i < loader->system->pd_count && loader->realtime; i++)
-                loader->realtime = set(loader->pds[i].pid, loader->pds[i].round_robin,
-                                       loader->pds[i].rt_priority) == 0;
+                loader->realtime = set(loader->pds[i].pid, loader->pds[i].rt_priority) == 0;
         }
         if (!loader->realtime) {
             int error = errno;

@@ -8,6 +8,7 @@ import contextlib
 import json
 import os
 import signal
+import struct
 import subprocess
 import tempfile
 import time
@@ -335,6 +336,71 @@ def test_a_child_whose_parent_died(run):
         assert lib.wait_until(lambda: system.pd("memory")["state"] == "dead", 5)
         assert system.pd("late")["state"] == "running"
     assert system.status == 0
+
+
+# ---- time ---------------------------------------------------------------------------------------
+
+
+def spinner(name, priority, budget, period):
+    map_ = f'<map mr="{name}_figures" vaddr="0x10000000" perms="rw" setvar_vaddr="figures"/>'
+    return region(f"{name}_figures") + pd(name, "spin", priority, map_,
+                                          more=f'budget="{budget}" period="{period}"')
+
+
+def figures(system, name):
+    fd = next(r["fd"] for r in system.state()["regions"] if r["name"] == f"{name}_figures")
+    with open(f"/proc/{system.state()['loader']}/fd/{fd}", "rb") as file:
+        return struct.unpack("<4Q", file.read(32))
+
+
+def shares(system, names, seconds):
+    """The share of one CPU that each has in the next seconds."""
+    pids = [system.pd(name)["pid"] for name in names]
+    began, before = time.monotonic(), [cpu_ns(pid) for pid in pids]
+    time.sleep(seconds)
+    after, passed = [cpu_ns(pid) for pid in pids], time.monotonic() - began
+    return [(a - b) / passed / 1e9 for a, b in zip(after, before)]
+
+
+def test_budgets_hold(run):
+    """Shares within 5 %, of small budgets and of larger ones; none runs on when its budget is up."""
+    if os.geteuid() != 0:
+        pytest.skip("needs real-time priorities")
+    budgets = {"tenth": (1000, 10000), "fifth": (2000, 10000), "third": (10000, 30000)}
+    # Who has the shorter period has the higher priority, or it would miss some of its periods.
+    with run("".join(spinner(name, 20 - i, *budget)
+                     for i, (name, budget) in enumerate(budgets.items())) + HELLO) as system:
+        system.printed("hello", "hello from hello")  # Though it has the lowest priority.
+        time.sleep(0.1)
+        for name, share in zip(budgets, shares(system, budgets, 2)):
+            budget, period = budgets[name]
+            assert abs(share / (budget / period) - 1) < 0.05, (name, share)
+    assert system.status == 0
+
+
+def test_overrun_is_small(run):
+    if os.geteuid() != 0:
+        pytest.skip("needs real-time priorities")
+    with run(spinner("spinner", 10, 1000, 5000)) as system:
+        fd = next(r["fd"] for r in system.state()["regions"])
+        with open(f"/proc/{system.state()['loader']}/fd/{fd}", "r+b") as file:
+            file.seek(24)
+            file.write(struct.pack("<Q", 1_100_000))  # From here on it counts longer stretches.
+        time.sleep(2)
+        stretches, longest, too_long, _ = figures(system, "spinner")
+        # A stretch is measured by the clock on the wall, which also has the host's other work.
+        assert stretches > 350 and too_long < stretches / 10, (stretches, longest, too_long)
+
+
+def test_turns_within_a_priority(run):
+    """Slices are the PDs' own: one of 1 ms and one of 3 ms."""
+    if os.geteuid() != 0:
+        pytest.skip("needs real-time priorities")
+    with run(spinner("short", 10, 1000, 1000) + spinner("long", 10, 3000, 3000)) as system:
+        time.sleep(0.1)
+        short, long = shares(system, ("short", "long"), 1)
+        assert short + long > 0.8, (short, long)
+        assert abs(short / (short + long) - 0.25) < 0.03, (short, long)
 
 
 # ---- rights --------------------------------------------------------------------------------------
