@@ -62,6 +62,12 @@ void microkit_dbg_puts(const char *s)
     strncat(peer.said, s, sizeof(peer.said) - strlen(peer.said) - 1);
 }
 
+void microkit_dbg_putc(int c)
+{
+    char text[2] = {(char)c, '\0'};
+    microkit_dbg_puts(text);
+}
+
 uint64_t sddf_clock_now(void)
 {
     return peer.now;
