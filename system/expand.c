@@ -17,6 +17,13 @@
 #define LARGE_PAGE UINT64_C(0x200000)
 #define STACK_SIZE 0x10000 /* of every PD that is made here */
 
+/*
+ * us, of every PD that is made here and whose description says nothing else: enough for any load,
+ * and a twentieth of the time for others if one of them should spin, whatever its priority.
+ */
+#define BUDGET 95000
+#define PERIOD 100000
+
 size_t expand_pd(struct expand *e, const char *name, const char *program, unsigned priority,
                  const struct system_component *override, struct system_place place)
 {
@@ -26,8 +33,9 @@ size_t expand_pd(struct expand *e, const char *name, const char *program, unsign
     pd->name = model_string(name);
     pd->program = model_string(program);
     pd->priority = override->has_priority ? (unsigned) override->priority : priority;
-    pd->budget = override->has_budget ? override->budget : 1000;
-    pd->period = override->has_period ? override->period : pd->budget;
+    bool chosen = override->has_budget || override->has_period;
+    pd->budget = override->has_budget ? override->budget : chosen ? 1000 : BUDGET;
+    pd->period = override->has_period ? override->period : chosen ? pd->budget : PERIOD;
     pd->cpu = override->has_cpu ? (unsigned) override->cpu : 0;
     pd->stack_size = STACK_SIZE;
     pd->parent = SYSTEM_NONE;
