@@ -67,7 +67,8 @@ static void begin_period(struct linux_loader *loader, struct linux_budget *budge
     /* One that keeps busy has its periods end to end. */
     budget->window = spent == 0 ? now : now - (now - budget->window) % budget->period;
     budget->used_at = used - (spent > budget->budget ? spent - budget->budget : 0);
-    if (sddf_load_relaxed_u32(&budget->over) != 0) {
+    budget->hungry = sddf_load_relaxed_u32(&budget->over) != 0;
+    if (budget->hungry) {
         sddf_store_release_u32(&budget->over, 0);
         tell(loader->replenished);
     }
@@ -80,7 +81,7 @@ static uint64_t keep_budget(struct linux_loader *loader, struct linux_pd *pd, ui
     struct linux_budget *budget = &pd->budget;
     if (now - budget->window >= budget->period)
         begin_period(loader, budget, now, used);
-    else if (used == budget->used_at)
+    else if (used == budget->used_at && !budget->hungry)
         budget->window = now;
     uint64_t spent = used - budget->used_at;
     uint64_t end = budget->window + budget->period;

@@ -194,6 +194,9 @@ bool linux_budget_pause(struct linux_pd *pd); /* it is stopped: is it to stay so
 bool linux_budget_paused(const struct linux_pd *pd);
 void linux_budget_resume(struct linux_loader *loader); /* those whose period has begun */
 
+/* privilege.c: of the calling thread, and of those that it starts */
+bool linux_privilege_drop(const struct linux_loader *loader);
+
 /* supervise.c */
 bool linux_supervise_begin(struct linux_loader *loader);
 bool linux_supervise_hold(struct linux_loader *loader); /* until every PD is set up */

@@ -184,7 +184,8 @@ static bool start(struct linux_loader *loader)
         if (!linux_process_start(loader, &loader->pds[i]))
             return false;
     return linux_supervise_hold(loader) && linux_schedule_apply(loader) &&
-           linux_budget_begin(loader) && linux_supervise_go(loader) &&
+           linux_privilege_drop(loader) && linux_budget_begin(loader) &&
+           linux_supervise_go(loader) &&
            (loader->options->state == NULL || linux_state_write(loader));
 }
 

@@ -447,6 +447,26 @@ def test_a_process_has_exactly_what_it_was_given(run):
             assert os.readlink(f"{proc}/ns/{kind}") != os.readlink(f"/proc/self/ns/{kind}")
 
 
+def test_the_loader_gives_up_its_privileges(run):
+    """All but what ends PDs and gives them their turns, and still it does all that it has to."""
+    if os.geteuid() != 0:
+        pytest.skip("needs root: has privileges to give up")
+    with run(pd("memory", "faults", 5) + pd("stack", "faults", 6) + calls("stuck") +
+             pd("parent", "parent", 50, child("illegal", 3, 40))) as system:
+        system.printed("parent", "child 3 is stopped")
+        system.complained("sddf: stack: fault: stack overflow: write of address")
+        assert lib.wait_until(lambda: system.pd("stack")["state"] == "dead", 5)
+        pid = system.process.pid
+        for thread in os.listdir(f"/proc/{pid}/task"):
+            with open(f"/proc/{pid}/task/{thread}/status") as file:
+                status = dict(line.rstrip("\n").split(":\t", 1) for line in file if ":\t" in line)
+            kept = 1 << 5 | 1 << 23  # CAP_KILL, CAP_SYS_NICE
+            assert int(status["CapEff"], 16) == int(status["CapPrm"], 16) == kept
+            assert int(status["CapInh"], 16) == int(status["CapBnd"], 16) == 0
+            assert status["NoNewPrivs"] == "1"
+    assert system.status == 0
+
+
 # ---- life and death ------------------------------------------------------------------------------
 
 
