@@ -44,8 +44,9 @@ struct linux_family {
 struct linux_budget {
     bool limited; /* budget below period */
     uint64_t budget, period;
-    uint64_t window;      /* when this period began */
-    uint64_t used_at;     /* what had been used then */
+    uint64_t window;  /* when this period began */
+    uint64_t used_at; /* what had been used then */
+    bool hungry; /* it has waited for this period, which therefore does not wait for it to run */
     sddf_atomic_u32 over; /* it is to stop, or to stay stopped */
     bool paused;          /* the tracer's: it is stopped for that */
     int pidfd;
