@@ -32,6 +32,7 @@ static struct {
     uint64_t random;
     uint64_t malformed; /* of lwIP's own counts, those that the statistics have */
     uint64_t no_memory;
+    bool checksum_said;
     void (*up)(const char *address);
 } stack;
 
@@ -266,6 +267,12 @@ static void count_lwip(void)
     net_client_count(NET_STAT_DROP_STACK, no_memory - stack.no_memory);
     stack.malformed = malformed;
     stack.no_memory = no_memory;
+    if (!stack.checksum_said && s->udp.chkerr + s->tcp.chkerr != 0) {
+        stack.checksum_said = true;
+        say("a packet with a wrong UDP or TCP checksum was dropped. If all of them are: whoever "
+            "sends leaves checksums to a device that does not fill them in. On Linux, with a veth "
+            "pair, \"ethtool -K PEER tx off\" at the other end mends that");
+    }
 }
 
 static void pass(void)
