@@ -136,6 +136,16 @@ def test_malformed(echo, lab, wire, what):
         echo.check_echo(client, count=5)
 
 
+def test_wrong_checksum_is_named(echo, lab, wire):
+    """Whoever forgets "ethtool -K PEER tx off" is told so, once per client and not per packet."""
+    for client in echo.clients:
+        for _ in range(3):
+            wire.send(malformed(lab, client)["UDP checksum"])
+        echo.check_echo(client, count=1)
+    said = [line for line in echo.output().splitlines() if "wrong UDP or TCP checksum" in line]
+    assert sorted(line.split()[0] for line in said) == sorted(c.name for c in echo.clients), said
+
+
 def test_fragmented_datagram(echo, lab):
     """Larger than a frame: whether it is echoed is the stack's affair, but nothing is lost."""
     client = echo.clients[0]
