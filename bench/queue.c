@@ -43,48 +43,65 @@ static SDDF_ALIGNED(SDDF_CACHE_LINE) ck_ring_t ck;
 static SDDF_ALIGNED(SDDF_CACHE_LINE) struct entry ck_entries[CAPACITY];
 static struct rte_ring *dpdk;
 
-static inline uint32_t sddf_put_one(const struct entry *entry)
+/*
+ * What a call works on. sDDF's handles are private to their side: a pass may copy its own into a
+ * local variable, as the loops do, and then the compiler keeps it in registers. The others' state
+ * is in the memory that both sides share, and all that a pass can keep is where.
+ */
+typedef struct sddf_queue_producer sddf_producer_state, sddf_signal_producer_state;
+typedef struct sddf_queue_consumer sddf_consumer_state, sddf_signal_consumer_state;
+typedef ck_ring_t *ck_producer_state, *ck_consumer_state;
+typedef struct rte_ring *dpdk_producer_state, *dpdk_consumer_state;
+
+#define sddf_signal_producer sddf_producer
+#define sddf_signal_consumer sddf_consumer
+static ck_ring_t *ck_producer = &ck, *ck_consumer = &ck;
+#define dpdk_producer dpdk
+#define dpdk_consumer dpdk
+
+static inline uint32_t sddf_put_one(sddf_producer_state *q, const struct entry *entry)
 {
-    uint32_t count = entry_queue_enqueue(&sddf_producer, *entry);
-    sddf_queue_publish(&sddf_producer);
+    uint32_t count = entry_queue_enqueue(q, *entry);
+    sddf_queue_publish(q);
     return count;
 }
 
-static inline uint32_t sddf_put(const struct entry *entries, uint32_t n)
+static inline uint32_t sddf_put(sddf_producer_state *q, const struct entry *entries, uint32_t n)
 {
-    uint32_t count = entry_queue_enqueue_batch(&sddf_producer, entries, n);
-    sddf_queue_publish(&sddf_producer);
+    uint32_t count = entry_queue_enqueue_batch(q, entries, n);
+    sddf_queue_publish(q);
     return count;
 }
 
-static inline uint32_t sddf_get_one(struct entry *entry)
+static inline uint32_t sddf_get_one(sddf_consumer_state *q, struct entry *entry)
 {
-    uint32_t count = entry_queue_dequeue(&sddf_consumer, entry);
-    sddf_queue_release(&sddf_consumer);
+    uint32_t count = entry_queue_dequeue(q, entry);
+    sddf_queue_release(q);
     return count;
 }
 
-static inline uint32_t sddf_get(struct entry *entries, uint32_t n)
+static inline uint32_t sddf_get(sddf_consumer_state *q, struct entry *entries, uint32_t n)
 {
-    uint32_t count = entry_queue_dequeue_batch(&sddf_consumer, entries, n);
-    sddf_queue_release(&sddf_consumer);
+    uint32_t count = entry_queue_dequeue_batch(q, entries, n);
+    sddf_queue_release(q);
     return count;
 }
 
 /* The same, and the producer asks whether to notify. */
 static uint64_t signals;
 
-static inline uint32_t sddf_signal_put_one(const struct entry *entry)
+static inline uint32_t sddf_signal_put_one(sddf_producer_state *q, const struct entry *entry)
 {
-    uint32_t count = sddf_put_one(entry);
-    signals += sddf_queue_needs_signal(&sddf_producer);
+    uint32_t count = sddf_put_one(q, entry);
+    signals += sddf_queue_needs_signal(q);
     return count;
 }
 
-static inline uint32_t sddf_signal_put(const struct entry *entries, uint32_t n)
+static inline uint32_t sddf_signal_put(sddf_producer_state *q, const struct entry *entries,
+                                       uint32_t n)
 {
-    uint32_t count = sddf_put(entries, n);
-    signals += sddf_queue_needs_signal(&sddf_producer);
+    uint32_t count = sddf_put(q, entries, n);
+    signals += sddf_queue_needs_signal(q);
     return count;
 }
 
@@ -92,58 +109,60 @@ static inline uint32_t sddf_signal_put(const struct entry *entries, uint32_t n)
 #define sddf_signal_get     sddf_get
 
 /* ck_ring has no batches. */
-static inline uint32_t ck_put_one(const struct entry *entry)
+static inline uint32_t ck_put_one(ck_producer_state *q, const struct entry *entry)
 {
-    return CK_RING_ENQUEUE_SPSC(entry, &ck, ck_entries, (struct entry *)(uintptr_t)entry);
+    return CK_RING_ENQUEUE_SPSC(entry, *q, ck_entries, (struct entry *)(uintptr_t)entry);
 }
 
-static inline uint32_t ck_put(const struct entry *entries, uint32_t n)
+static inline uint32_t ck_put(ck_producer_state *q, const struct entry *entries, uint32_t n)
 {
     uint32_t count = 0;
-    while (count < n && ck_put_one(&entries[count])) {
+    while (count < n && ck_put_one(q, &entries[count])) {
         count++;
     }
     return count;
 }
 
-static inline uint32_t ck_get_one(struct entry *entry)
+static inline uint32_t ck_get_one(ck_consumer_state *q, struct entry *entry)
 {
-    return CK_RING_DEQUEUE_SPSC(entry, &ck, ck_entries, entry);
+    return CK_RING_DEQUEUE_SPSC(entry, *q, ck_entries, entry);
 }
 
-static inline uint32_t ck_get(struct entry *entries, uint32_t n)
+static inline uint32_t ck_get(ck_consumer_state *q, struct entry *entries, uint32_t n)
 {
     uint32_t count = 0;
-    while (count < n && ck_get_one(&entries[count])) {
+    while (count < n && ck_get_one(q, &entries[count])) {
         count++;
     }
     return count;
 }
 
-static inline uint32_t dpdk_put_one(const struct entry *entry)
+static inline uint32_t dpdk_put_one(dpdk_producer_state *q, const struct entry *entry)
 {
-    return rte_ring_sp_enqueue_elem(dpdk, (void *)(uintptr_t)entry, sizeof(*entry)) == 0;
+    return rte_ring_sp_enqueue_elem(*q, (void *)(uintptr_t)entry, sizeof(*entry)) == 0;
 }
 
-static inline uint32_t dpdk_put(const struct entry *entries, uint32_t n)
+static inline uint32_t dpdk_put(dpdk_producer_state *q, const struct entry *entries, uint32_t n)
 {
-    return rte_ring_sp_enqueue_burst_elem(dpdk, entries, sizeof(*entries), n, NULL);
+    return rte_ring_sp_enqueue_burst_elem(*q, entries, sizeof(*entries), n, NULL);
 }
 
-static inline uint32_t dpdk_get_one(struct entry *entry)
+static inline uint32_t dpdk_get_one(dpdk_consumer_state *q, struct entry *entry)
 {
-    return rte_ring_sc_dequeue_elem(dpdk, entry, sizeof(*entry)) == 0;
+    return rte_ring_sc_dequeue_elem(*q, entry, sizeof(*entry)) == 0;
 }
 
-static inline uint32_t dpdk_get(struct entry *entries, uint32_t n)
+static inline uint32_t dpdk_get(dpdk_consumer_state *q, struct entry *entries, uint32_t n)
 {
-    return rte_ring_sc_dequeue_burst_elem(dpdk, entries, sizeof(*entries), n, NULL);
+    return rte_ring_sc_dequeue_burst_elem(*q, entries, sizeof(*entries), n, NULL);
 }
 
 /* ---- the loops: every entry is made, passed on, and looked at -------------------------------- */
 
+#define INLINE static inline __attribute__((always_inline))
+
 #define LOOPS(queue, kind, batch)                                                                  \
-    static uint64_t queue##_##kind##_produce(uint64_t first, uint64_t end)                         \
+    INLINE uint64_t queue##_##kind##_put(queue##_producer_state *q, uint64_t first, uint64_t end)  \
     {                                                                                              \
         struct entry entries[batch];                                                               \
         for (uint64_t next = first; next < end; next += batch) {                                   \
@@ -151,8 +170,8 @@ static inline uint32_t dpdk_get(struct entry *entries, uint32_t n)
                 entries[i] = (struct entry){next + i, ~(next + i)};                                \
             }                                                                                      \
             for (uint32_t done = 0; done < batch;) {                                               \
-                uint32_t count = batch == 1 ? queue##_put_one(entries)                             \
-                                            : queue##_put(entries + done, batch - done);           \
+                uint32_t count = batch == 1 ? queue##_put_one(q, entries)                          \
+                                            : queue##_put(q, entries + done, batch - done);        \
                 done += count;                                                                     \
                 if (count == 0) {                                                                  \
                     ck_pr_stall();                                                                 \
@@ -162,12 +181,13 @@ static inline uint32_t dpdk_get(struct entry *entries, uint32_t n)
         return end;                                                                                \
     }                                                                                              \
                                                                                                    \
-    static uint64_t queue##_##kind##_consume(uint64_t first, uint64_t end)                         \
+    INLINE uint64_t queue##_##kind##_get(queue##_consumer_state *q, uint64_t first, uint64_t end)  \
     {                                                                                              \
         struct entry entries[batch];                                                               \
         uint64_t next = first;                                                                     \
         while (next < end) {                                                                       \
-            uint32_t count = batch == 1 ? queue##_get_one(entries) : queue##_get(entries, batch);  \
+            uint32_t count =                                                                       \
+                batch == 1 ? queue##_get_one(q, entries) : queue##_get(q, entries, batch);         \
             if (count == 0) {                                                                      \
                 ck_pr_stall();                                                                     \
             }                                                                                      \
@@ -180,15 +200,36 @@ static inline uint32_t dpdk_get(struct entry *entries, uint32_t n)
         return next;                                                                               \
     }                                                                                              \
                                                                                                    \
+    static uint64_t queue##_##kind##_produce(uint64_t first, uint64_t end)                         \
+    {                                                                                              \
+        queue##_producer_state producer = queue##_producer;                                        \
+        uint64_t reached = queue##_##kind##_put(&producer, first, end);                            \
+        queue##_producer = producer;                                                               \
+        return reached;                                                                            \
+    }                                                                                              \
+                                                                                                   \
+    static uint64_t queue##_##kind##_consume(uint64_t first, uint64_t end)                         \
+    {                                                                                              \
+        queue##_consumer_state consumer = queue##_consumer;                                        \
+        uint64_t reached = queue##_##kind##_get(&consumer, first, end);                            \
+        queue##_consumer = consumer;                                                               \
+        return reached;                                                                            \
+    }                                                                                              \
+                                                                                                   \
     static uint64_t queue##_##kind##_both(uint64_t first, uint64_t end, uint64_t burst)            \
     {                                                                                              \
-        for (uint64_t next = first; next < end; next += burst) {                                   \
-            queue##_##kind##_produce(next, next + burst);                                          \
-            if (queue##_##kind##_consume(next, next + burst) != next + burst) {                    \
-                return next;                                                                       \
+        queue##_producer_state producer = queue##_producer;                                        \
+        queue##_consumer_state consumer = queue##_consumer;                                        \
+        uint64_t next = first;                                                                     \
+        for (; next < end; next += burst) {                                                        \
+            queue##_##kind##_put(&producer, next, next + burst);                                   \
+            if (queue##_##kind##_get(&consumer, next, next + burst) != next + burst) {             \
+                break;                                                                             \
             }                                                                                      \
         }                                                                                          \
-        return end;                                                                                \
+        queue##_producer = producer;                                                               \
+        queue##_consumer = consumer;                                                               \
+        return next;                                                                               \
     }
 
 #define QUEUE(queue)                                                                               \
@@ -426,8 +467,9 @@ static void usage(FILE *out)
         "publish, dequeue and release for each entry; ck_ring has no batches, so there a batch\n"
         "is %d calls. \"+ signal check\" also asks after each publish whether the consumer must "
         "be\n"
-        "notified, which the other queues have no notion of. The queues take turns in every\n"
-        "round.\n"
+        "notified, which the other queues have no notion of. A loop keeps what the queue lets\n"
+        "it keep: sDDF's private handle, in registers, and where the others' rings are. The\n"
+        "queues take turns in every round, and another one begins each.\n"
         "\n"
         "  --rounds N    rounds of turns (15)\n"
         "  --entries N   entries in a turn (1000000)\n"
@@ -483,7 +525,8 @@ int main(int argc, char **argv)
            cpus[0], cpus[1]);
     for (int round = -1; round < rounds; round++) { /* the first warms up */
         for (int c = 0; c < COLUMNS; c++) {
-            for (int q = 0; q < QUEUES && columns[c].cores <= cpu_count; q++) {
+            for (int i = 0; i < QUEUES && columns[c].cores <= cpu_count; i++) {
+                int q = (i + round + QUEUES) % QUEUES; /* each comes first in its turn */
                 double time = turn(&queues[q].loops[columns[c].kind], c, entries);
                 times[c][q][round < 0 ? 0 : round] = time;
             }

@@ -59,6 +59,23 @@ static inline void sddf_store_relaxed_u64(sddf_atomic_u64 *word, uint64_t value)
 }
 
 /*
+ * Two words that follow each other, on a multiple of 16 bytes, in one go where the machine can: for
+ * what a neighbour has no business to touch just then. It is read, or written, exactly once, but
+ * not atomically as a whole, and only another access orders it.
+ */
+typedef uint64_t sddf_pair __attribute__((vector_size(16), may_alias));
+
+static inline sddf_pair sddf_load_pair(const sddf_atomic_u64 *words)
+{
+    return *(const volatile sddf_pair *)words;
+}
+
+static inline void sddf_store_pair(sddf_atomic_u64 *words, sddf_pair pair)
+{
+    *(volatile sddf_pair *)words = pair;
+}
+
+/*
  * Orders everything before it against everything after it, in one total order with every other
  * fence of this kind: of two sides that each store, fence and load what the other stored, at
  * least one sees the other's store.

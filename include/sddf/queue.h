@@ -221,15 +221,22 @@ static inline uint32_t sddf_queue_space(struct sddf_queue_producer *q, uint32_t 
     return space >= want ? space : sddf_queue_producer_refresh(q);
 }
 
-/* Writes `n` entries of `words` words each into slots that follow each other in memory. */
+/*
+ * Writes `n` entries of `words` words each into slots that follow each other in memory. (An entry
+ * need not be an array of words. The builtin, because a freestanding memcpy is a call.)
+ */
 static inline void sddf_queue_write_run(sddf_atomic_u64 *slot, const void *entries, uint32_t n,
                                         uint32_t words)
 {
     const unsigned char *from = entries;
     for (; n > 0; n--, slot += words, from += words * 8) {
-        for (uint32_t i = 0; i < words; i++) {
+        for (uint32_t i = 0; words % 2 == 0 && i < words; i += 2) {
+            sddf_pair pair;
+            __builtin_memcpy(&pair, from + i * 8, 16);
+            sddf_store_pair(&slot[i], pair);
+        }
+        for (uint32_t i = 0; words % 2 != 0 && i < words; i++) {
             uint64_t word;
-            /* An entry need not be an array of words. Built in: a freestanding memcpy is a call. */
             __builtin_memcpy(&word, from + i * 8, 8);
             sddf_store_relaxed_u64(&slot[i], word);
         }
@@ -264,10 +271,10 @@ static inline uint32_t sddf_queue_enqueue_batch(struct sddf_queue_producer *q, c
 static inline bool sddf_queue_enqueue(struct sddf_queue_producer *q, const void *entry,
                                       uint32_t words)
 {
-    if (sddf_queue_space(q, 1) == 0) {
+    const uint32_t tail = q->tail;
+    if (tail - q->head >= q->capacity && sddf_queue_producer_refresh(q) == 0) {
         return false;
     }
-    const uint32_t tail = q->tail;
     sddf_queue_write_run(&q->own->entries[(size_t)(tail & q->mask) * words], entry, 1, words);
     q->tail = tail + 1;
     return true;
@@ -370,25 +377,21 @@ static inline uint32_t sddf_queue_available(struct sddf_queue_consumer *q)
     return available != 0 ? available : sddf_queue_consumer_refresh(q);
 }
 
-/* Copies one entry out of its slot. */
-static inline void sddf_queue_read_slot(const sddf_atomic_u64 *slot, void *entry, uint32_t words)
-{
-    uint64_t copy[SDDF_QUEUE_WORDS_MAX];
-    for (uint32_t i = 0; i < words; i++) {
-        /* Once: what is checked later is what was read here, whatever the producer does. */
-        copy[i] = sddf_load_relaxed_u64(&slot[i]);
-    }
-    __builtin_memcpy(entry, copy, (size_t)words * 8);
-}
-
-/* Copies `n` entries of `words` words each out of slots that follow each other in memory. */
+/*
+ * Copies `n` entries of `words` words each out of slots that follow each other in memory. Once:
+ * what is checked later is what was read here, whatever the producer does.
+ */
 static inline void sddf_queue_read_run(const sddf_atomic_u64 *slot, void *entries, uint32_t n,
                                        uint32_t words)
 {
     unsigned char *to = entries;
     for (; n > 0; n--, slot += words, to += words * 8) {
-        for (uint32_t i = 0; i < words; i++) {
-            uint64_t word = sddf_load_relaxed_u64(&slot[i]); /* once, as above */
+        for (uint32_t i = 0; words % 2 == 0 && i < words; i += 2) {
+            const sddf_pair pair = sddf_load_pair(&slot[i]);
+            __builtin_memcpy(to + i * 8, &pair, 16);
+        }
+        for (uint32_t i = 0; words % 2 != 0 && i < words; i++) {
+            const uint64_t word = sddf_load_relaxed_u64(&slot[i]);
             __builtin_memcpy(to + i * 8, &word, 8);
         }
     }
@@ -399,7 +402,7 @@ static inline void sddf_queue_read(const struct sddf_queue_consumer *q, uint32_t
                                    uint32_t words)
 {
     const uint32_t place = (q->head + ahead) & q->mask;
-    sddf_queue_read_slot(&q->peer->entries[(size_t)place * words], entry, words);
+    sddf_queue_read_run(&q->peer->entries[(size_t)place * words], entry, 1, words);
 }
 
 /* Takes one entry. False if there is none. Its slot is the producer's after the next release. */
@@ -409,7 +412,7 @@ static inline bool sddf_queue_dequeue(struct sddf_queue_consumer *q, void *entry
         return false;
     }
     const uint32_t head = q->head;
-    sddf_queue_read_slot(&q->peer->entries[(size_t)(head & q->mask) * words], entry, words);
+    sddf_queue_read_run(&q->peer->entries[(size_t)(head & q->mask) * words], entry, 1, words);
     q->head = head + 1;
     return true;
 }

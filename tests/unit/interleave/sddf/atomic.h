@@ -38,3 +38,16 @@ static inline void sddf_store_relaxed_u64(sddf_atomic_u64 *word, uint64_t value)
 {
     word->value = value;
 }
+
+typedef uint64_t sddf_pair __attribute__((vector_size(16)));
+
+static inline sddf_pair sddf_load_pair(const sddf_atomic_u64 *words)
+{
+    return (sddf_pair){words[0].value, words[1].value};
+}
+
+static inline void sddf_store_pair(sddf_atomic_u64 *words, sddf_pair pair)
+{
+    words[0].value = pair[0];
+    words[1].value = pair[1];
+}
