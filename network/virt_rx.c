@@ -8,9 +8,10 @@
  *              <----------------------------------  rx_provide <--- receivers' free queues
  *                   free: empty buffers
  *
- * A receiver is a copier on behalf of its client, or the ARP component. Its queue is its share of
- * the buffers: a frame for a receiver that has no room is dropped at once, and so is one for a
- * receiver that has as many buffers as it could give back at once.
+ * A receiver is a copier on behalf of its client, or the ARP component. A frame for a receiver that
+ * has no room in its queue is dropped at once, and so is one for a receiver that holds as many
+ * buffers as nobody holds: however many receivers keep what they got (died, or mean it), one more
+ * still gets as many as any of them, and the driver has as many again to receive into.
  *
  * A broadcast may go to several receivers, so for every DMA buffer there is a set of holders, and
  * the buffer is the driver's again when the set has become empty.
@@ -60,6 +61,7 @@ static uint32_t spare[NET_REGION_BUFFERS_MAX]; /* ours, on the way to the driver
 static uint32_t spare_count;
 static struct receiver receivers[NET_CLIENTS_MAX];
 static uint32_t receiver_count;
+static uint32_t lent_count;    /* buffers that some receiver holds, each counted once */
 static uint64_t arp_receivers; /* bit per receiver */
 static uint64_t dhcp_receivers;
 static uint64_t lenders;   /* receivers that hold buffers */
@@ -136,6 +138,17 @@ static uint64_t arrival_receivers(const struct arrival *arrival)
     return 0;
 }
 
+/*
+ * Whether a receiver may hold one more. The limit moves with what is left, so a receiver alone may
+ * have half of the buffers, and of n that give nothing back each ends up with 1/(n + 1) of them. A
+ * fixed share would have to be small for the case that all do, and wrong for a burst to one. It is
+ * one comparison per frame: nobody looks at the others.
+ */
+static bool receiver_may_hold(const struct receiver *receiver)
+{
+    return receiver->lent < setup_min(receiver->lent_max, buffer_count - lent_count);
+}
+
 static void arrival_give(const struct arrival *arrival, uint32_t number)
 {
     struct receiver *receiver = &receivers[number];
@@ -144,10 +157,11 @@ static void arrival_give(const struct arrival *arrival, uint32_t number)
         .length = arrival->length,
         .flags = arrival->flags,
     };
-    if (receiver->lent == receiver->lent_max || !net_queue_enqueue(&receiver->active, entry)) {
+    if (!receiver_may_hold(receiver) || !net_queue_enqueue(&receiver->active, entry)) {
         tally_add(&receiver->tally, NET_STAT_DROP_FULL, 1);
         return;
     }
+    lent_count += holders[arrival->buffer] == 0;
     holders[arrival->buffer] |= UINT64_C(1) << number;
     receiver->lent++;
     tally_add(&receiver->tally, NET_STAT_RX_PACKETS, 1);
@@ -210,6 +224,7 @@ static void receiver_take_back(uint32_t number, struct net_entry entry)
     receiver->lent--;
     holders[buffer] &= ~bit;
     if (holders[buffer] == 0) {
+        lent_count--;
         buffer_reclaim(buffer);
     }
 }
@@ -325,6 +340,7 @@ static const char *start(const struct net_virt_rx_config *config)
 {
     running = false;
     spare_count = 0;
+    lent_count = 0;
     arp_receivers = dhcp_receivers = lenders = notifiers = given = 0;
     memset(by_channel, 0, sizeof(by_channel));
     memset(&macs, 0, sizeof(macs));

@@ -53,6 +53,7 @@ static void assert_account(void)
 {
     uint32_t lent[RECEIVERS] = {0};
     uint32_t ours = 0;
+    uint32_t held = 0;
     for (uint32_t i = 0; i < BUFFERS; i++) {
         assert_true(holders[i] != 0);
         ours += holders[i] == HELD_BY_SELF;
@@ -60,11 +61,13 @@ static void assert_account(void)
             continue;
         }
         assert_true(holders[i] < 1 << RECEIVERS);
+        held++;
         for (uint32_t r = 0; r < RECEIVERS; r++) {
             lent[r] += holders[i] >> r & 1;
         }
     }
     assert_int_equal(ours, spare_count);
+    assert_int_equal(held, lent_count);
     for (uint32_t i = 0; i < spare_count; i++) {
         assert_true(holders[spare[i]] == HELD_BY_SELF);
     }
@@ -256,6 +259,43 @@ static void test_full_queue_drops_its_own_only(void **state)
     assert_account();
 }
 
+/* Copiers that take every frame and never give a buffer back: dead, or worse. */
+static void test_hoarders_leave_enough_for_others(void **state)
+{
+    (void)state;
+    enum { FRAMES = 4 * BUFFERS };
+    for (int i = 0; i < FRAMES; i++) {
+        arrive(rig_mac_a, FRAME_IPV4, 100);
+        fake_microkit_wake(CH_DRIVER);
+        rig_drain(&peer[A]);
+    }
+    assert_int_equal(receivers[A].lent, BUFFERS / 2);
+    assert_int_equal(rig_waiting(&driver), BUFFERS / 2);
+    assert_int_equal(stat(1 + A, NET_STAT_DROP_FULL), FRAMES - BUFFERS / 2);
+    for (int i = 0; i < FRAMES; i++) {
+        arrive(rig_broadcast, FRAME_ARP, 42);
+        fake_microkit_wake(CH_DRIVER);
+        rig_drain(&peer[ARP]);
+    }
+    assert_true(rig_waiting(&driver) >= BUFFERS / 4);
+    assert_account();
+
+    /* Who gives them back gets everything, a full queue at a time. */
+    for (int round = 0; round < 8; round++) {
+        for (int i = 0; i < CAPACITY / 2; i++) {
+            arrive(rig_mac_b, FRAME_IPV4, 100);
+        }
+        fake_microkit_wake(CH_DRIVER);
+        assert_int_equal(rig_waiting(&peer[B]), CAPACITY / 2);
+        for (int i = 0; i < CAPACITY / 2; i++) {
+            rig_send_at(&peer[B], rig_take(&peer[B]).address, 0);
+        }
+        fake_microkit_wake(CH_B);
+    }
+    assert_int_equal(stat(1 + B, NET_STAT_DROP_FULL), 0);
+    assert_account();
+}
+
 /* Receivers that keep returned buffers unsignalled must not dry the driver out. */
 static void test_returned_buffers_come_in_time(void **state)
 {
@@ -343,6 +383,7 @@ int main(void)
         cmocka_unit_test_setup(test_returns_by_others_are_refused, setup),
         cmocka_unit_test_setup(test_driver_is_checked, setup),
         cmocka_unit_test_setup(test_full_queue_drops_its_own_only, setup),
+        cmocka_unit_test_setup(test_hoarders_leave_enough_for_others, setup),
         cmocka_unit_test_setup(test_returned_buffers_come_in_time, setup),
         cmocka_unit_test_setup(test_full_driver_queue_loses_nothing, setup),
         cmocka_unit_test_setup(test_storm, setup),
