@@ -97,7 +97,8 @@ def test_segments(cross):
         for kind, address, size, rights in cross.segments(program):
             assert kind in ("LOAD", "GNU_STACK", "RISCV_ATTRIBUT", "NOTE"), (program.name, kind)
             assert not {"W", "E"} <= set(rights), (program.name, kind)
-            assert kind != "LOAD" or 0x200000 <= address and address + size <= 0x10000000
+            if kind == "LOAD" and size != 0:
+                assert 0x200000 <= address and address + size <= 0x10000000
 
 
 def test_sizes(cross):
@@ -228,7 +229,8 @@ def test_the_driver_has_no_packet_data(built):
 
 
 def test_programs_are_configured(built):
-    """Each protection domain's own program: its name and a configuration are in it."""
+    """Each protection domain's own program has its configurations written into it. (The echo
+    program can also be a client of a serial line, which this system does not have.)"""
     cross, folder, root = built
     for pd in root.iter("protection_domain"):
         program = folder / pd.find("program_image").get("path")
@@ -238,7 +240,8 @@ def test_programs_are_configured(built):
         for config in configs:
             words = cross.tool("nm", "-S", program)
             address = int(re.search(rf"^(\w+) \w+ \w {config}$", words, re.M).group(1), 16)
-            assert bytes_at(cross, program, address, 4) == b"SDDF", (program, config)
+            filled = bytes_at(cross, program, address, 4) == b"SDDF"
+            assert filled == (config != "sddf_serial_config"), (program, config)
 
 
 def bytes_at(cross, program, address, count):
@@ -305,3 +308,18 @@ def test_what_a_release_knows(cross, tmp_path, version, taken):
             f"{out}/report.txt"]
     else:
         assert done.returncode == 1 and "bob is to run on cpu 1" in done.stderr
+
+
+def test_io_address_spaces_come_later(cross, tmp_path):
+    """What the oldest release has no words for is not left out in silence."""
+    description = tmp_path / "io.xml"
+    description.write_text(
+        '<system><memory_region name="data" size="0x1000"/>'
+        '<protection_domain name="one" priority="1"><program_image path="test_hello.elf"/>'
+        '</protection_domain><io_address_space name="ethernet0"><iomap mr="data" iovaddr="0x0"/>'
+        '</io_address_space></system>')
+    done = subprocess.run([lib.SDDF, "build", description, "-b", f"qemu_virt_{cross.target.arch}",
+                           "-o", tmp_path / "out", "--search-path", cross.folder],
+                          capture_output=True, text=True, check=False)
+    assert done.returncode == 1, done.stdout
+    assert "device ethernet0 has an IO address space" in done.stderr, done.stderr
