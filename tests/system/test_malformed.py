@@ -143,7 +143,8 @@ def test_wrong_checksum_is_named(echo, lab, wire):
             wire.send(malformed(lab, client)["UDP checksum"])
         echo.check_echo(client, count=1)
     said = [line for line in echo.output().splitlines() if "wrong UDP or TCP checksum" in line]
-    assert sorted(line.split()[0].rstrip(":") for line in said) == sorted(c.name for c in echo.clients), said
+    names = sorted(line.split()[0].rstrip(":") for line in said)
+    assert names == sorted(client.name for client in echo.clients), said
 
 
 def test_fragmented_datagram(echo, lab):
