@@ -374,6 +374,13 @@ static bool serve(void)
         if (driver_waits && more) {
             microkit_notify(sddf_net_config.driver.channel);
         }
+        if (more) {
+            /*
+             * Notifications wait until we return, which one client that never runs dry (on another
+             * core) can put off for ever: so this pass ends the wait of the others, too.
+             */
+            policy.awake = (UINT64_C(1) << client_count) - 1;
+        }
     } while (more);
     return driver_waits;
 }

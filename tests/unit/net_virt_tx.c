@@ -1,6 +1,23 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The Tx virtualiser, with the test as driver, two clients and the ARP component. */
+#include <stdint.h>
+
+#include "network/tx_policy.h"
+
+/* What the neighbours do on other cores between two turns of the component's. */
+static void (*meanwhile)(void);
+
+static uint32_t policy_next(struct tx_policy *policy, uint32_t *quantum)
+{
+    if (meanwhile != NULL) {
+        meanwhile();
+    }
+    return tx_policy_next(policy, quantum);
+}
+
+#define tx_policy_next policy_next
 #include "network/virt_tx.c"
+#undef tx_policy_next
 
 #include "fake_microkit.h"
 #include "net_rig.h"
@@ -16,6 +33,7 @@ static struct rig_peer peer[CLIENTS];
 static int setup(void **state)
 {
     (void)state;
+    meanwhile = NULL;
     fake_microkit_reset();
     struct net_virt_tx_config *config = &sddf_net_config;
     *config = (struct net_virt_tx_config){
@@ -259,6 +277,40 @@ static void test_hungry_client_is_not_left_waiting(void **state)
     assert_account();
 }
 
+enum { TURN_OF_B = 100, TURNS_MAX = 10000 };
+static unsigned turns, served_at;
+
+/* A's queue never runs dry (of refusals: they need no room at the driver). B sends one frame. */
+static void a_never_rests(void)
+{
+    turns++;
+    if (turns == TURN_OF_B) {
+        send_good(B);
+    }
+    if (served_at == 0 && rig_waiting(&driver) > 0) {
+        served_at = turns;
+    }
+    if (turns < TURNS_MAX) {
+        uint32_t head = sddf_load_relaxed_u32(&peer[A].out.peer->head);
+        sddf_store_release_u32(&peer[A].out.own->tail, head + BUFFERS);
+    }
+}
+
+static void test_client_that_never_rests_keeps_nobody_waiting(void **state)
+{
+    (void)state;
+    for (uint32_t i = 0; i < BUFFERS; i++) {
+        sddf_store_relaxed_u64(&peer[A].out.own->entries[(size_t)i * net_queue_words], UINT64_MAX);
+    }
+    sddf_store_release_u32(&peer[A].out.own->tail, BUFFERS / 2);
+    turns = served_at = 0;
+    meanwhile = a_never_rests;
+    fake_microkit_wake(CH_A); /* B's own notification is never delivered */
+    assert_true(turns >= TURNS_MAX);
+    assert_in_range(served_at, TURN_OF_B, TURN_OF_B + 4 * BUFFERS);
+    assert_account();
+}
+
 static void test_client_that_looks_full_loses_nothing(void **state)
 {
     (void)state;
@@ -321,6 +373,7 @@ int main(void)
         cmocka_unit_test_setup(test_sent_twice_is_refused, setup),
         cmocka_unit_test_setup(test_turns_are_fair_and_back_pressure_keeps, setup),
         cmocka_unit_test_setup(test_hungry_client_is_not_left_waiting, setup),
+        cmocka_unit_test_setup(test_client_that_never_rests_keeps_nobody_waiting, setup),
         cmocka_unit_test_setup(test_client_that_looks_full_loses_nothing, setup),
         cmocka_unit_test_setup(test_storm, setup),
         cmocka_unit_test_setup(test_overlapping_io_addresses_stop, setup),
