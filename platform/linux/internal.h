@@ -238,6 +238,12 @@ void linux_output_take(struct linux_pd *pd);        /* prints what is there, wit
 bool linux_output_waits(const struct linux_pd *pd); /* something taken is not printed yet */
 void linux_output_close(struct linux_pd *pd);       /* the PD is at rest: the rest of it */
 
+/*
+ * text.c: whatever would do something to a terminal becomes '?': control characters but tabs and
+ * newlines, those of UTF-8 too (U+0080 to U+009F), and what is no UTF-8. The text may hold zeroes.
+ */
+void linux_text_clean(char *text, size_t size);
+
 /* state.c */
 bool linux_state_write(const struct linux_loader *loader);
 void linux_state_remove(const struct linux_loader *loader);

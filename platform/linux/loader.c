@@ -20,6 +20,7 @@ void linux_complain(const char *format, ...)
     va_start(arguments, format);
     vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
+    linux_text_clean(text, strlen(text)); /* names of files and of functions are anybody's */
     fflush(stdout);
     fprintf(stderr, "sddf: %s\n", text);
 }

@@ -30,9 +30,7 @@ bool linux_output_ready(void)
 /* Control characters would let a PD write over what others print. */
 static void print_line(struct linux_pd *pd)
 {
-    for (size_t i = 0; i < pd->line_used; i++)
-        if ((unsigned char)pd->line[i] < ' ' && pd->line[i] != '\t')
-            pd->line[i] = '?';
+    linux_text_clean(pd->line, pd->line_used);
     printf("%s | %.*s\n", pd->system->name, (int)pd->line_used, pd->line);
     fflush(stdout);
     pd->line_used = 0;
