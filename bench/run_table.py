@@ -7,6 +7,8 @@ from run_measure import FRAME
 
 FOREIGN = 0.15   # a core that was so much busier than the system's own parts had other work to do
 LIVELOCK = 0.95  # achieved at twice the saturating load, as a part of the best
+TWICE = 1.8      # an overload of less than so many times the best is none
+BUSY = 0.9       # a core with more time to spare than that was not saturated
 
 
 def best(rows):
@@ -15,8 +17,11 @@ def best(rows):
 
 
 def saturated(rows, key, turn=None):
+    """The rows that count: not those whose load the generator could not offer. (The one in closed
+    loop always counts: there the system sets the pace.)"""
     return [row for row in rows if row['system'] == key and row['phase'].startswith('saturation')
-            and turn in (None, row['turn'])]
+            and turn in (None, row['turn'])
+            and not (row['load']['mode'] == 'open' and row['load']['fell_behind'])]
 
 
 def ratios(rows, key, reference, cost='per_cpu_second'):
@@ -29,14 +34,18 @@ def ratios(rows, key, reference, cost='per_cpu_second'):
     return result
 
 
-def survival(rows, key):
+def survival(rows, key, cost=None):
     """Achieved at twice the saturating load against the best, both by the interface's own counter:
-    turn by turn."""
+    turn by turn, without those in which the generator did not offer as much. With cost='cpu_own'
+    per processor time that the system was given, where others took some of it."""
     result = []
     for row in rows:
-        if row['system'] == key and row['phase'].startswith('overload'):
-            most = max(r['interface_rate'] for r in saturated(rows, key, row['turn']))
-            result.append(row['interface_rate'] / most)
+        if row['system'] != key or not row['phase'].startswith('overload'):
+            continue
+        top = max(saturated(rows, key, row['turn']), key=lambda r: r['interface_rate'])
+        if row['total']['sent'] / row['load']['seconds'] >= TWICE * top['interface_rate']:
+            kept = row['interface_rate'] / top['interface_rate']
+            result.append(kept * top[cost] / row[cost] if cost else kept)
     return result
 
 
@@ -66,7 +75,10 @@ def _row(row, names):
     marks = ''.join([' generator fell behind' * load['fell_behind'],
                      f' ({row["stolen"]:.0%} stolen)' * (row['stolen'] > 0.05),
                      f' ({foreign(row):.0%} of the core went elsewhere)'
-                     * (foreign(row) > FOREIGN)])
+                     * (foreign(row) > FOREIGN),
+                     ' (not saturated: the generator or its window set the pace)'
+                     * (row['phase'].startswith('saturation') and row['cpu'] < BUSY
+                        and not row['unattributable'])])
     asked = f'{load["rate_asked"] * len(load["targets"]):,.0f}/s' if load['mode'] == 'open' else \
         f'window {load["window"]}'
     lines.append(f'  turn {row["turn"]}, {row["phase"]} ({asked}){marks}')
@@ -164,9 +176,15 @@ def summary(rows, systems):
     kept = survival(rows, 'sddf')
     if kept:
         middle = statistics.median(kept)
+        own = survival(rows, 'sddf', 'cpu_own')
         lines.append(f'sDDF at twice the saturating load: {middle:.2f} of its best '
-                     f'({_turns(kept)}), {"" if middle >= LIVELOCK else "NOT "}the {LIVELOCK} and more of a system '
-                     'without receive livelock')
+                     f'({_turns(kept)}), {"" if middle >= LIVELOCK else "NOT "}the {LIVELOCK} and '
+                     'more of a system without receive livelock; '
+                     f'{statistics.median(own):.2f} for the processor time it was given '
+                     f'({_turns(own)})')
+    elif any(row['system'] == 'sddf' for row in rows):
+        lines.append('sDDF at twice the saturating load: no result, the generator could not offer '
+                     'that much')
     return lines
 
 
