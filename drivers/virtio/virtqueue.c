@@ -17,7 +17,7 @@ struct virtqueue_layout virtqueue_layout(uint32_t size, bool indirect)
     struct virtqueue_layout l = {.size = size, .indirect = indirect};
     l.tables = up(size * (uint32_t)sizeof(struct virtq_desc));
     l.headers = l.tables + (indirect ? up(slots * 2 * (uint32_t)sizeof(struct virtq_desc)) : 0);
-    l.avail = l.headers + up(slots * VIRTQUEUE_HEADER_SIZE);
+    l.avail = l.headers + up(size * VIRTQUEUE_HEADER_SIZE);
     l.used = l.avail + up((uint32_t)sizeof(struct virtq_avail) + size * 2 + 2);
     l.bytes = l.used + up((uint32_t)sizeof(struct virtq_used) +
                           size * (uint32_t)sizeof(struct virtq_used_element) + 2);
@@ -47,18 +47,23 @@ void virtqueue_start(struct virtqueue *q, const struct virtqueue_layout *layout,
     q->avail_event = (const uint16_t *)(const void *)&q->used->ring[layout->size];
     q->size = layout->size;
     q->slots = layout->indirect ? layout->size : layout->size / 2;
-    q->slot_shift = layout->indirect ? 0 : 1;
+    q->pair_shift = layout->indirect ? 1 : 0;
     q->free_count = 0;
     q->next = q->published = q->rung = q->seen = 0;
     q->event_index = shape->event_index;
     q->broken = false;
 
+    for (uint32_t i = 0; i < VIRTQUEUE_SIZE_MAX; i++) {
+        q->address[i] = VIRTQUEUE_NOTHING;
+    }
     const uint32_t writes = shape->device_writes ? VIRTQ_DESC_F_WRITE : 0;
-    for (uint32_t slot = q->slots; slot-- > 0;) {
-        struct virtq_desc *pair = &q->pairs[2 * slot];
+    const uint32_t step = layout->indirect ? 1 : 2;
+    for (uint32_t slot = layout->size; slot >= step;) {
+        slot -= step;
+        struct virtq_desc *pair = &q->pairs[slot << q->pair_shift];
         const uint64_t header = io_address + layout->headers + slot * VIRTQUEUE_HEADER_SIZE;
         /* In an indirect table descriptors are counted from the table's start. */
-        const uint32_t payload = layout->indirect ? 1 : 2 * slot + 1;
+        const uint32_t payload = layout->indirect ? 1 : slot + 1;
         put_desc(&pair[0], header, shape->header_length, writes | VIRTQ_DESC_F_NEXT, payload);
         put_desc(&pair[1], 0, shape->payload_length, writes, 0);
         if (layout->indirect) {
@@ -66,7 +71,6 @@ void virtqueue_start(struct virtqueue *q, const struct virtqueue_layout *layout,
             put_desc(&table[slot], io_address + layout->tables + slot * pair_size, pair_size,
                      VIRTQ_DESC_F_INDIRECT, 0);
         }
-        q->address[slot] = VIRTQUEUE_NOTHING;
         q->free[q->free_count++] = (uint16_t)slot;
     }
 }
@@ -74,7 +78,7 @@ void virtqueue_start(struct virtqueue *q, const struct virtqueue_layout *layout,
 uint32_t virtqueue_collect(struct virtqueue *q, uint64_t *addresses)
 {
     uint32_t count = 0;
-    for (uint32_t slot = 0; slot < q->slots; slot++) {
+    for (uint32_t slot = 0; q->slots != 0 && slot < q->size; slot++) {
         if (q->address[slot] != VIRTQUEUE_NOTHING) {
             addresses[count++] = q->address[slot];
         }

@@ -3,9 +3,10 @@
  * A split virtqueue (virtio 1.2, section 2.7) for a driver whose buffers all look alike: a header
  * in the driver's own ring memory, and a payload somewhere else, known by its IO address only.
  *
- * A queue has slots. Each slot has a header and two descriptors that follow each other, one for
- * the header and one for the payload, and all but the payload's address and length is written
- * once, at the start. The two are
+ * A queue has slots, each named by the entry of the descriptor table with which its chain begins.
+ * A slot has a header and two descriptors that follow each other, one for the header and one for
+ * the payload, and all but the payload's address and length is written once, at the start. The two
+ * are
  *
  *   - an indirect table (2.7.5.3), to which the slot's one entry of the descriptor table points for
  *     good, if the device offers indirect descriptors: then there are as many slots as entries;
@@ -49,8 +50,8 @@
 
 struct virtqueue {
     /* in ring memory */
-    struct virtq_desc *pairs; /* two for each slot */
-    uint32_t *headers;        /* four words for each slot */
+    struct virtq_desc *pairs; /* slot s has the two from s << pair_shift on */
+    uint32_t *headers;        /* four words for each entry of the descriptor table */
     struct virtq_avail *avail;
     struct virtq_used *used;
     uint16_t *used_event;
@@ -58,7 +59,7 @@ struct virtqueue {
     /* private */
     uint32_t size; /* entries; a power of two */
     uint32_t slots;
-    uint32_t slot_shift; /* a slot's first descriptor is 1 << slot_shift apart from the next's */
+    uint32_t pair_shift;
     uint32_t free_count;
     uint16_t next;      /* index of the next available entry */
     uint16_t published; /* what the shared index says */
@@ -66,8 +67,9 @@ struct virtqueue {
     uint16_t seen;      /* used entries taken */
     bool event_index;
     bool broken;
-    uint16_t free[VIRTQUEUE_SIZE_MAX];    /* slots; the last one is the next to be given */
-    uint64_t address[VIRTQUEUE_SIZE_MAX]; /* of the payload that the device has, per slot */
+    uint16_t free[VIRTQUEUE_SIZE_MAX]; /* slots; the last one is the next to be given */
+    /* Of the payload that the device has, by slot; of an entry that is no slot, nothing. */
+    uint64_t address[VIRTQUEUE_SIZE_MAX];
 };
 
 /* Where things lie, relative to the start of the queue's memory. */
@@ -84,7 +86,7 @@ struct virtqueue_layout {
 /* How each slot is used, and which features were agreed upon. */
 struct virtqueue_shape {
     uint32_t header_length;  /* of what the device reads or writes of a header */
-    uint32_t payload_length; /* to begin with; virtqueue_give_length changes it */
+    uint32_t payload_length; /* to begin with; virtqueue_give may change it */
     bool device_writes;
     bool event_index;
 };
@@ -129,22 +131,25 @@ static inline uint32_t *virtqueue_header(const struct virtqueue *q, uint32_t slo
     return q->headers + (size_t)slot * (VIRTQUEUE_HEADER_SIZE / 4);
 }
 
-/* Gives the next slot to the device (which hears of it by virtqueue_publish). There is space. */
-static inline void virtqueue_give(struct virtqueue *q, uint64_t address)
+/*
+ * Gives the next slot to the device (which hears of it by virtqueue_publish). There is space. With
+ * a length of 0 the payload is as long as it always is in this slot.
+ */
+static inline void virtqueue_give(struct virtqueue *q, uint64_t address, uint32_t length)
 {
-    const uint32_t slot = q->free[--q->free_count];
+    const uint32_t free_count = q->free_count - 1;
+    const uint32_t slot = q->free[free_count];
+    const uint16_t next = q->next;
+    struct virtq_desc *payload = &q->pairs[(slot << q->pair_shift) + 1];
+    uint16_t *available = &q->avail->ring[next & (q->size - 1)];
+    q->free_count = free_count;
+    q->next = (uint16_t)(next + 1);
     q->address[slot] = address;
-    sddf_device_store64(&q->pairs[2 * slot + 1].address, address);
-    sddf_device_store16(&q->avail->ring[q->next & (q->size - 1)],
-                        (uint16_t)(slot << q->slot_shift));
-    q->next++;
-}
-
-/* ... with a payload of this length. */
-static inline void virtqueue_give_length(struct virtqueue *q, uint64_t address, uint32_t length)
-{
-    sddf_device_store32(&q->pairs[2 * virtqueue_next_slot(q) + 1].length, length);
-    virtqueue_give(q, address);
+    sddf_device_store64(&payload->address, address);
+    if (length != 0) {
+        sddf_device_store32(&payload->length, length);
+    }
+    sddf_device_store16(available, (uint16_t)slot);
 }
 
 /* 2.7.13.3: hands over all that was given. Once per batch. */
@@ -227,11 +232,11 @@ struct virtqueue_return {
  */
 static inline bool virtqueue_take(struct virtqueue *q, struct virtqueue_return *out)
 {
-    const struct virtq_used_element *element = &q->used->ring[q->seen & (q->size - 1)];
-    const uint32_t id = sddf_device_load32(&element->id);
-    const uint32_t slot = id >> q->slot_shift;
-    q->seen++;
-    if (slot >= q->slots || slot << q->slot_shift != id || q->address[slot] == VIRTQUEUE_NOTHING) {
+    const uint16_t seen = q->seen;
+    const struct virtq_used_element *element = &q->used->ring[seen & (q->size - 1)];
+    const uint32_t slot = sddf_device_load32(&element->id);
+    q->seen = (uint16_t)(seen + 1);
+    if (slot >= q->size || q->address[slot] == VIRTQUEUE_NOTHING) {
         q->broken = true;
         return false;
     }

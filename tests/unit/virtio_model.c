@@ -430,7 +430,10 @@ static void stored(uint64_t io, uint64_t value)
         if (io == avail_flags(q) || io == used_event(q)) {
             assert_true((io == used_event(q)) == has(MODEL_EVENT_IDX));
             q->owes_look_barrier = true;
-            q->owes_last_look = true;
+            /* 2.7.7: is this a wish that what the driver has given can fulfil? */
+            const uint16_t after = (uint16_t)(value + 1 - q->read);
+            q->owes_last_look = has(MODEL_EVENT_IDX) ? after <= (uint16_t)(q->published - q->read)
+                                                     : value == 0 && q->published != q->read;
             return;
         }
     }

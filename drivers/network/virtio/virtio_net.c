@@ -43,6 +43,10 @@ enum { REGION_REGISTERS, REGION_RINGS, REGIONS };
 /* 5.1.2 Virtqueues, without VIRTIO_NET_F_MQ */
 enum { RECEIVEQ, TRANSMITQ };
 
+/* Directions, for a pass to serve. */
+#define SERVE_RX 1u
+#define SERVE_TX 2u
+
 /* 5.1.3 Feature bits */
 #define VIRTIO_NET_F_CSUM       (UINT64_C(1) << 0)
 #define VIRTIO_NET_F_GUEST_CSUM (UINT64_C(1) << 1)
@@ -91,6 +95,8 @@ static uint32_t tx_region; /* where the last frame was; the next one probably is
 static uint64_t tx_held[VIRTQUEUE_SIZE_MAX];
 static uint32_t tx_held_count;
 static bool tx_waits; /* frames wait for room in the ring */
+static uint32_t
+    tx_armed;         /* completions that are worth an interrupt, from those taken on; 0: none */
 static bool tx_fills; /* the device fills checksums in */
 
 static void count(enum net_stat stat, uint64_t n)
@@ -111,7 +117,7 @@ static uint32_t min(uint32_t a, uint32_t b)
 static bool rx_provide(void)
 {
     while (rx_held_count != 0 && virtqueue_space(&rx) != 0) {
-        virtqueue_give(&rx, rx_held[--rx_held_count]);
+        virtqueue_give(&rx, rx_held[--rx_held_count], 0);
     }
     uint32_t ready = sddf_queue_available(&rx_free);
     uint32_t refused = 0;
@@ -122,7 +128,7 @@ static bool rx_provide(void)
             refused++; /* no buffer to receive in: there is nothing to give back */
             continue;
         }
-        virtqueue_give(&rx, entry.address - offset % NET_BUFFER_SIZE);
+        virtqueue_give(&rx, entry.address - offset % NET_BUFFER_SIZE, 0);
     }
     virtqueue_publish(&rx);
     count(NET_STAT_REFUSED_ADDRESS, refused);
@@ -234,7 +240,7 @@ static void tx_give(const struct net_entry *entry)
         sddf_device_store32(&header[1], wanted ? (uint32_t)entry->csum_start << 16 : 0);
         sddf_device_store32(&header[2], wanted ? entry->csum_offset : 0);
     }
-    virtqueue_give_length(&tx, entry->address, entry->length);
+    virtqueue_give(&tx, entry->address, entry->length);
 }
 
 /* True if there may be more to do. */
@@ -301,6 +307,12 @@ static uint32_t tx_wanted(void)
         wanted = half;
     }
     return wanted <= in_flight ? wanted : 0;
+}
+
+/* Has as much been sent as is worth an interrupt? */
+static bool tx_due(void)
+{
+    return tx_armed != 0 && virtqueue_pending(&tx) >= tx_armed;
 }
 
 /* ---- the device ---------------------------------------------------------------------------- */
@@ -376,24 +388,37 @@ static void doorbell(struct virtqueue *q, uint32_t which)
 }
 
 /*
- * The end of a pass: says which completions are worth an interrupt, rings doorbells that are
- * wanted, and looks again. True if there is something to do already.
+ * The end of a pass over some directions: says which completions are worth an interrupt, rings
+ * doorbells that are wanted, and looks again. In which directions there is something to do already.
  */
-static bool device_settle(void)
+static unsigned device_settle(unsigned directions)
 {
-    const uint32_t wanted = tx_wanted();
-    virtqueue_interrupt_after(&rx, 1);
-    virtqueue_interrupt_after(&tx, wanted);
+    if ((directions & SERVE_RX) != 0) {
+        virtqueue_interrupt_after(&rx, 1);
+    }
+    if ((directions & SERVE_TX) != 0) {
+        tx_armed = tx_wanted();
+        virtqueue_interrupt_after(&tx, tx_armed);
+    }
     /*
-     * Orders the stores of both available indices before the looks at what the device wants to be
-     * told, and the stores of both event indices before the looks at what it has done.
+     * Orders the stores of the available indices before the looks at what the device wants to be
+     * told, and the stores of the event indices before the looks at what it has done.
      */
     sddf_device_store_then_look();
-    doorbell(&rx, RECEIVEQ);
-    doorbell(&tx, TRANSMITQ);
-    const bool received = virtqueue_pending(&rx) != 0 && sddf_queue_space(&rx_active, 1) != 0;
-    const uint32_t sent = virtqueue_pending(&tx);
-    return received || (wanted != 0 && sent >= wanted && sddf_queue_space(&tx_free, 1) != 0);
+    unsigned again = 0;
+    if ((directions & SERVE_RX) != 0) {
+        doorbell(&rx, RECEIVEQ);
+        if (virtqueue_pending(&rx) != 0 && sddf_queue_space(&rx_active, 1) != 0) {
+            again |= SERVE_RX;
+        }
+    }
+    if ((directions & SERVE_TX) != 0) {
+        doorbell(&tx, TRANSMITQ);
+        if (tx_due() && sddf_queue_space(&tx_free, 1) != 0) {
+            again |= SERVE_TX;
+        }
+    }
+    return again;
 }
 
 /* ---- entry points -------------------------------------------------------------------------- */
@@ -407,22 +432,30 @@ static void wake(struct sddf_queue_producer *queue, uint8_t channel)
 }
 
 /*
- * True if another pass is worth it: each has its end, in the neighbours' capacities and the
- * rings' sizes.
+ * Returns the directions in which another pass is worth it: each has its end, in the neighbours'
+ * capacities and the rings' sizes.
  */
-static bool pass(void)
+static unsigned pass(unsigned directions)
 {
-    bool more = false;
-    rx_return();
-    tx_return();
-    if (!rx.broken && !tx.broken) {
-        more |= rx_provide();
-        more |= tx_provide();
-        more |= device_settle();
+    unsigned again = 0;
+    if ((directions & SERVE_RX) != 0) {
+        rx_return();
+        again |= !rx.broken && rx_provide() ? SERVE_RX : 0;
     }
-    wake(&rx_active, sddf_net_config.rx.channel);
-    wake(&tx_free, sddf_net_config.tx.channel);
-    return more;
+    if ((directions & SERVE_TX) != 0) {
+        tx_return();
+        again |= !tx.broken && tx_provide() ? SERVE_TX : 0;
+    }
+    if (!rx.broken && !tx.broken) {
+        again |= device_settle(directions);
+    }
+    if ((directions & SERVE_RX) != 0) {
+        wake(&rx_active, sddf_net_config.rx.channel);
+    }
+    if ((directions & SERVE_TX) != 0) {
+        wake(&tx_free, sddf_net_config.tx.channel);
+    }
+    return again;
 }
 
 /* Once a wake-up, so that a device that is broken for good does not keep us. */
@@ -436,20 +469,27 @@ static bool mend(void)
     return device_start();
 }
 
-static void serve(void)
+static void serve(unsigned directions)
 {
-    if (!live && !mend()) {
-        return;
+    if (!live) {
+        if (!mend()) {
+            return;
+        }
+        directions = SERVE_RX | SERVE_TX;
     }
-    bool more = true;
-    while (more) {
-        more = pass();
+    while (directions != 0) {
+        directions = pass(directions);
         if (rx.broken || tx.broken) {
-            more = mend();
+            directions = mend() ? SERVE_RX | SERVE_TX : 0;
         }
     }
 }
 
+/*
+ * Each channel has its direction, for in the other one whoever has something to say has been asked
+ * to say it. The device's channel speaks of both; but what was sent is left for the next frame that
+ * goes out, unless somebody is short of it.
+ */
 void notified(microkit_channel ch)
 {
     if (!configured) {
@@ -457,17 +497,19 @@ void notified(microkit_channel ch)
     }
     count(NET_STAT_WAKEUPS, 1);
     reset_done = false;
-    if (ch == irq) {
+    if (ch == sddf_net_config.rx.channel) {
+        serve(SERVE_RX);
+    } else if (ch == sddf_net_config.tx.channel) {
+        serve(SERVE_TX);
+    } else {
         const uint32_t why = virtio_mmio_interrupt(&device);
         if ((why & VIRTIO_MMIO_INTERRUPT_CONFIG) != 0 && virtio_mmio_needs_reset(&device)) {
             live = false;
         }
-        serve();
+        serve(SERVE_RX | (tx_due() ? SERVE_TX : 0));
         /* The one deferred signal of this PD: it goes out with the call that waits for the next. */
         microkit_deferred_irq_ack(irq);
-        return;
     }
-    serve();
 }
 
 /* "ethernet0_driver: virtio-net 52:54:00:12:34:56, rings of 256 and 256" and what is agreed upon */
@@ -548,6 +590,7 @@ static bool attach(const struct net_driver_config *config)
     rx_size = config->data[0].size;
     tx_region = 1;
     tx_waits = false;
+    tx_armed = 0;
     stats = (struct net_stats *)(uintptr_t)config->stats.vaddr;
     sddf_store_relaxed_u32(&stats->role, SDDF_ROLE_NET_DRIVER);
     sddf_store_relaxed_u32(&stats->rows, 0);
@@ -589,6 +632,6 @@ void init(void)
     configured = true;
     reset_done = false;
     announce();
-    serve();
+    serve(SERVE_RX | SERVE_TX);
     microkit_irq_ack(irq); /* one from before a restart */
 }
