@@ -259,6 +259,53 @@ bool image_symbol(const struct image *image, const char *symbol, uint64_t *vaddr
     return found;
 }
 
+/*
+ * The table is gone through once and only one name is looked up: a file may have as many symbols
+ * at one address as it likes, and names as long. Nor is a table unpacked that is compressed.
+ */
+static bool find_function(Elf *elf, uint64_t vaddr, char *name, size_t size, uint64_t *offset)
+{
+    Elf_Scn *section = NULL;
+    GElf_Shdr header = {0};
+    while ((section = elf_nextscn(elf, section)) != NULL &&
+           (gelf_getshdr(section, &header) == NULL || header.sh_type != SHT_SYMTAB)) {
+        continue;
+    }
+    GElf_Shdr names;
+    Elf_Data *data = section == NULL || (header.sh_flags & SHF_COMPRESSED) != 0
+                         ? NULL
+                         : elf_getdata(section, NULL);
+    if (data == NULL || gelf_getshdr(elf_getscn(elf, header.sh_link), &names) == NULL ||
+        (names.sh_flags & SHF_COMPRESSED) != 0) {
+        return false;
+    }
+    size_t count = data->d_size / sizeof(Elf64_Sym);
+    GElf_Sym best = {0};
+    for (size_t i = 0; i < count && i < INT32_MAX; i++) {
+        GElf_Sym entry;
+        if (gelf_getsym(data, (int)i, &entry) != NULL && GELF_ST_TYPE(entry.st_info) == STT_FUNC &&
+            entry.st_value <= vaddr && vaddr - entry.st_value < entry.st_size) {
+            best = entry;
+        }
+    }
+    const char *found = best.st_size == 0 ? NULL : elf_strptr(elf, header.sh_link, best.st_name);
+    if (found == NULL) {
+        return false;
+    }
+    snprintf(name, size, "%.*s", (int)(size - 1), found);
+    *offset = vaddr - best.st_value;
+    return true;
+}
+
+bool image_function_at(const struct image *image, uint64_t vaddr, char *name, size_t size,
+                       uint64_t *offset)
+{
+    Elf *elf = image->file == NULL ? NULL : elf_memory((char *)image->file, image->file_size);
+    bool found = elf != NULL && find_function(elf, vaddr, name, size, offset);
+    elf_end(elf);
+    return found;
+}
+
 /* Where the bytes of an address are; NULL if they are not all in one segment. */
 static unsigned char *bytes_at(const struct image *image, uint64_t vaddr, size_t size)
 {

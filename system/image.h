@@ -44,6 +44,14 @@ bool image_load(const char *path, struct image *image, char **why);
 bool image_symbol(const struct image *image, const char *symbol, uint64_t *vaddr, uint64_t *size);
 
 /*
+ * The function that an address lies in: the beginning of its name, in `size` bytes at most (the
+ * ending zero among them), and how far into it the address is. False if none is found. A name may
+ * hold any bytes but zeroes.
+ */
+bool image_function_at(const struct image *image, uint64_t vaddr, char *name, size_t size,
+                       uint64_t *offset);
+
+/*
  * Writes bytes over a symbol of exactly that size in a writable or readable segment. False with
  * `*why` set: no such symbol, or its size differs (program and tool are of different versions).
  */

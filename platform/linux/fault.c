@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Fault reports: who, what kind, which address, which instruction. */
-#include <elf.h>
 #include <errno.h>
 #include <seccomp.h>
 #include <signal.h>
@@ -19,36 +18,14 @@
 /* The function that an address lies in, as "program.elf: function+0x12"; "" if none is found. */
 static void describe_code(const struct linux_pd *pd, uint64_t address, char *text)
 {
-    const unsigned char *file = pd->image.file;
-    const Elf64_Ehdr *header = (const Elf64_Ehdr *)file;
-    const char *best = NULL;
-    uint64_t start = 0;
+    char name[128];
+    uint64_t offset;
     text[0] = '\0';
-    if (file == NULL || pd->image.file_size < sizeof *header ||
-        header->e_shoff + (uint64_t)header->e_shnum * sizeof(Elf64_Shdr) > pd->image.file_size)
+    if (!image_function_at(&pd->image, address, name, sizeof name, &offset))
         return;
-    const Elf64_Shdr *sections = (const Elf64_Shdr *)(file + header->e_shoff);
-    for (unsigned s = 0; s < header->e_shnum; s++) {
-        const Elf64_Shdr *table = &sections[s];
-        if (table->sh_type != SHT_SYMTAB || table->sh_link >= header->e_shnum)
-            continue;
-        const Elf64_Shdr *strings = &sections[table->sh_link];
-        if (table->sh_offset + table->sh_size > pd->image.file_size ||
-            strings->sh_offset + strings->sh_size > pd->image.file_size)
-            continue;
-        const Elf64_Sym *symbols = (const Elf64_Sym *)(file + table->sh_offset);
-        for (size_t i = 0; i < table->sh_size / sizeof *symbols; i++)
-            if (ELF64_ST_TYPE(symbols[i].st_info) == STT_FUNC && symbols[i].st_value <= address &&
-                address - symbols[i].st_value < symbols[i].st_size &&
-                symbols[i].st_name < strings->sh_size) {
-                best = (const char *)file + strings->sh_offset + symbols[i].st_name;
-                start = symbols[i].st_value;
-            }
-    }
     const char *slash = strrchr(pd->path, '/');
-    if (best != NULL)
-        snprintf(text, TEXT, " (%s: %.128s+0x%llx)", slash != NULL ? slash + 1 : pd->path, best,
-                 (unsigned long long)(address - start));
+    snprintf(text, TEXT, " (%.64s: %s+0x%llx)", slash != NULL ? slash + 1 : pd->path, name,
+             (unsigned long long)offset);
 }
 
 static const struct mk_map *map_at(const struct linux_pd *pd, uint64_t address)

@@ -53,8 +53,13 @@ unsigned char *elf_make(const struct elf_order *order, size_t *size)
                                           .st_shndx = 1,
                                           .st_value = ELF_DATA + data,
                                           .st_size = s->size};
+        if ((s->size & ELF_FUNCTION) != 0) {
+            f.symbol[1 + count].st_info = ELF64_ST_INFO(STB_GLOBAL, STT_FUNC);
+            f.symbol[1 + count].st_value = ELF_TEXT;
+            f.symbol[1 + count].st_size = s->size & ~ELF_FUNCTION;
+        }
         name += length;
-        data += (s->size + 15) / 16 * 16;
+        data += (s->size & ELF_FUNCTION) != 0 ? 0 : (s->size + 15) / 16 * 16;
     }
     f.program[0] = (Elf64_Phdr){.p_type = PT_LOAD,
                                 .p_flags = PF_R | PF_X,

@@ -9,8 +9,9 @@
 
 struct elf_symbol {
     const char *name; /* a variable in .bss */
-    uint64_t size;
+    uint64_t size;    /* with ELF_FUNCTION: a function at the beginning of the text */
 };
+#define ELF_FUNCTION (UINT64_C(1) << 63)
 
 struct elf_order {
     uint16_t machine; /* EM_X86_64 ... */

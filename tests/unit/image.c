@@ -19,7 +19,9 @@ static char path[32];
 static char written[32];
 
 static const struct elf_order order = {
-    EM_X86_64, ET_EXEC, {{"config", 32}, {"word", 8}, {"small", 4}, {"microkit_name", 64}}};
+    EM_X86_64,
+    ET_EXEC,
+    {{"config", 32}, {"word", 8}, {"small", 4}, {"microkit_name", 64}, {"run", ELF_FUNCTION | 12}}};
 
 static int make_files(void **state)
 {
@@ -192,7 +194,102 @@ static void exercise(const unsigned char *bytes, size_t size)
         free(why);
     }
     assert_true(image_write(&image, written, &why));
+    char name[16];
+    uint64_t offset;
+    if (image_function_at(&image, ELF_TEXT + 3, name, sizeof(name), &offset)) {
+        assert_true(strnlen(name, sizeof(name)) < sizeof(name));
+    }
     image_free(&image);
+}
+
+/* An image of these bytes, which are none the loader looks at before the program faults. */
+static bool function_in(unsigned char *bytes, size_t size, uint64_t vaddr, char *name,
+                        size_t name_size, uint64_t *offset)
+{
+    const struct image image = {.file = bytes, .file_size = size};
+    return image_function_at(&image, vaddr, name, name_size, offset);
+}
+
+static void test_function_at(void **state)
+{
+    (void)state;
+    char name[16] = "";
+    uint64_t offset;
+    struct image image;
+    char *why = NULL;
+    elf_make_file(path, &order);
+    assert_true(image_load(path, &image, &why));
+    assert_true(image_function_at(&image, ELF_TEXT + 11, name, sizeof(name), &offset));
+    assert_string_equal(name, "run");
+    assert_int_equal(offset, 11);
+    assert_true(image_function_at(&image, ELF_TEXT, name, 3, &offset));
+    assert_string_equal(name, "ru");
+    assert_false(image_function_at(&image, ELF_TEXT + 12, name, sizeof(name), &offset));
+    assert_false(image_function_at(&image, ELF_TEXT - 1, name, sizeof(name), &offset));
+    assert_false(image_function_at(&image, ELF_DATA, name, sizeof(name), &offset));
+    image_free(&image);
+    assert_false(image_function_at(&image, ELF_TEXT, name, sizeof(name), &offset));
+}
+
+/* Sums that wrap, names that do not end, tables that lie askew or are others. */
+static void test_function_at_crafted(void **state)
+{
+    (void)state;
+    static const uint64_t values[] = {0,
+                                      1,
+                                      7,
+                                      0x40,
+                                      0x1000,
+                                      UINT64_C(1) << 31,
+                                      UINT64_MAX,
+                                      UINT64_C(1) << 63,
+                                      UINT64_MAX - 7,
+                                      -UINT64_C(0xfe00) * 64,
+                                      -UINT64_C(0x40000000),
+                                      (UINT64_C(1) << 30) + 48};
+    size_t size;
+    unsigned char *bytes = elf_make(&order, &size);
+    Elf64_Ehdr header;
+    memcpy(&header, bytes, sizeof(header));
+    const size_t tables = header.e_shoff + 2 * sizeof(Elf64_Shdr); /* symbols and names */
+    const struct {
+        size_t at, size;
+    } fields[] = {
+        {offsetof(Elf64_Ehdr, e_shoff), 8},
+        {offsetof(Elf64_Ehdr, e_shnum), 2},
+        {offsetof(Elf64_Ehdr, e_shentsize), 2},
+        {tables + offsetof(Elf64_Shdr, sh_offset), 8},
+        {tables + offsetof(Elf64_Shdr, sh_size), 8},
+        {tables + offsetof(Elf64_Shdr, sh_flags), 8},
+        {tables + offsetof(Elf64_Shdr, sh_link), 4},
+        {tables + offsetof(Elf64_Shdr, sh_entsize), 8},
+        {tables + sizeof(Elf64_Shdr) + offsetof(Elf64_Shdr, sh_offset), 8},
+        {tables + sizeof(Elf64_Shdr) + offsetof(Elf64_Shdr, sh_size), 8},
+        {tables + sizeof(Elf64_Shdr) + offsetof(Elf64_Shdr, sh_flags), 8},
+        {tables + sizeof(Elf64_Shdr) + offsetof(Elf64_Shdr, sh_type), 4},
+    };
+    const size_t field_count = sizeof(fields) / sizeof(fields[0]);
+    const size_t value_count = sizeof(values) / sizeof(values[0]);
+    char name[256];
+    uint64_t offset;
+    /* Every two fields with every two values. */
+    for (size_t i = 0; i < field_count * value_count; i++) {
+        for (size_t j = 0; j < field_count * value_count; j++) {
+            unsigned char *copy = malloc(size); /* exactly as long: a look beyond it is seen */
+            assert_non_null(copy);
+            memcpy(copy, bytes, size);
+            memcpy(copy + fields[i / value_count].at, &values[i % value_count],
+                   fields[i / value_count].size);
+            memcpy(copy + fields[j / value_count].at, &values[j % value_count],
+                   fields[j / value_count].size);
+            memset(name, 0x55, sizeof(name));
+            if (function_in(copy, size, ELF_TEXT + 3, name, sizeof(name), &offset)) {
+                assert_true(strnlen(name, sizeof(name)) < sizeof(name));
+            }
+            free(copy);
+        }
+    }
+    free(bytes);
 }
 
 static void test_cut_off(void **state)
@@ -238,9 +335,10 @@ static void test_corrupt(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_load),    cmocka_unit_test(test_machines),
-        cmocka_unit_test(test_patch),   cmocka_unit_test(test_configure),
-        cmocka_unit_test(test_cut_off), cmocka_unit_test(test_corrupt),
+        cmocka_unit_test(test_load),        cmocka_unit_test(test_machines),
+        cmocka_unit_test(test_patch),       cmocka_unit_test(test_configure),
+        cmocka_unit_test(test_cut_off),     cmocka_unit_test(test_corrupt),
+        cmocka_unit_test(test_function_at), cmocka_unit_test(test_function_at_crafted),
     };
     return cmocka_run_group_tests(tests, make_files, NULL);
 }
