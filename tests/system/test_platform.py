@@ -7,6 +7,7 @@ The programs are in tests/platform; no network and no device is needed.
 import contextlib
 import json
 import os
+import re
 import signal
 import struct
 import subprocess
@@ -336,6 +337,85 @@ def test_a_child_whose_parent_died(run):
         assert lib.wait_until(lambda: system.pd("memory")["state"] == "dead", 5)
         assert system.pd("late")["state"] == "running"
     assert system.status == 0
+
+
+# ---- hostile PDs ---------------------------------------------------------------------------------
+
+
+ATTEMPTS = 88  # tests/platform/hostile.h
+
+
+def assert_all_refused(output):
+    """Each attempt of both was refused and reported once."""
+    for number, name in ((1, "hostile"), (2, "hostile_bare")):
+        tries = [line for line in output.splitlines() if line.startswith(f"{name} | tries ")]
+        refused = [line for line in output.splitlines()
+                   if line.startswith(f"warden | refused {number}: ")]
+        assert len(tries) == len(set(tries)) == len(refused) == ATTEMPTS
+        assert output.count(f"{name} | has overwritten what it can write") == 1
+    assert "DONE" not in output and "something else" not in output
+
+
+def test_hostile_pds_are_refused_everything(tmp_path):
+    """The description that people run by hand."""
+    run = subprocess.run([lib.SDDF, "run", lib.ROOT / "tests/systems/hostile.xml", "--seconds", "4"],
+                         capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL)
+    assert run.returncode == 0, run.stderr
+    assert_all_refused(run.stdout)
+    assert "ping | ping: all right" in run.stdout and "hello | hello from hello" in run.stdout
+    assert "fault" not in run.stderr
+
+
+def test_echo_beside_hostile_pds(lab, tmp_path):
+    """The echo system answers, everything and right, from the first attempt to the spinning."""
+    hostile = (lib.ROOT / "tests/systems/hostile.xml").read_text()
+    hostile = re.search(r"<system>(.*)</system>", hostile, re.S).group(1)
+    echo = lib.ECHO.read_text()
+    both = tmp_path / "both.xml"
+    both.write_text(echo.replace("</system>", hostile + "</system>"))
+    system = lib.System(lab, tmp_path, both, options=["--search-path", PROGRAMS])
+    system.start()
+    try:
+        with lab.udp() as sock:
+            answered = 0
+            until = time.monotonic() + 4
+            while time.monotonic() < until or "now spins" not in system.output():
+                client = system.clients[answered % len(system.clients)]
+                data = bytes((answered + i) & 255 for i in range(answered % 1472))
+                sock.sendto(data, (client.ip, 7))
+                assert sock.recv(2048) == data
+                answered += 1
+                assert time.monotonic() < until + 30
+        assert answered > 100
+        assert_all_refused(system.output())
+        system.stop()
+    finally:
+        system.end_by_force()
+
+
+PROBED = (pd("warden", "warden", 120, pd("prober", "prober", 10, '<irq irq="2" id="9"/>',
+                                         more='id="50"')) +
+          HELLO + channel("prober", 0, "hello", 0))
+
+
+def test_what_is_let_through_is_what_the_table_says(run):
+    """Every system call on every descriptor: README.md's table, and nothing else."""
+    names = {"read": 0, "write": 1, "ppoll": 271, "timerfd_settime": 286}
+    # Descriptors: 1 its own doorbell, 2 its debug output, 3 hello's doorbell, 4 the timer's device.
+    table = {
+        f"zeroes {names['read']} 1", f"zeroes {names['write']} 2", f"one {names['write']} 2",
+        f"one {names['write']} 3", f"zeroes {names['ppoll']} 0", f"one {names['ppoll']} 0",
+        f"zeroes {names['timerfd_settime']} 4"}
+    with run(PROBED) as system:
+        system.printed("prober", "probed", 60)
+        fds = [os.readlink(f"/proc/{system.pd('prober')['pid']}/fd/{fd}") for fd in range(1, 5)]
+        assert [fd.strip("[]").split(":")[-1].strip("[]0123456789") for fd in fds] == \
+            ["eventfd", "", "eventfd", "timerfd"] and "pipe" in fds[1]
+    # (What the debug output let through stands in front of the line that says so.)
+    # uretprobe and uprobe (335, 336) pass every filter; who calls them by itself gets a SIGILL.
+    through = {line.lstrip("?") for line in system.lines("prober")}
+    assert {line for line in through if line.split()[1:2] not in (["335"], ["336"])} == \
+        table | {"probed"}
 
 
 # ---- time ---------------------------------------------------------------------------------------

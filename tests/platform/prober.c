@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Makes every system call on every descriptor, with two sets of arguments, and prints what was let
+ * through. What is not is a fault, which its parent (warden.c) answers with REFUSED.
+ */
+#include <microkit.h>
+
+#include "hostile.h"
+
+#define REFUSED     UINT64_C(0x5ddf5ddf)
+#define NUMBERS     600  /* none above 470 is a call so far */
+#define DESCRIPTORS 12   /* of all calls; more than it has */
+#define ALL         1024 /* of those that it may make on one */
+
+static void probe(const char *arguments, long number, long descriptor, long b, long c)
+{
+    if (call(number, descriptor, b, c, 0, 0, 0) == (long)REFUSED)
+        return;
+    microkit_dbg_puts(arguments);
+    microkit_dbg_put32((seL4_Uint32)number);
+    microkit_dbg_puts(" ");
+    microkit_dbg_put32((seL4_Uint32)descriptor);
+    microkit_dbg_puts("\n");
+}
+
+void init(void)
+{
+    static const uint64_t at_once[2];
+    for (long number = 0; number < NUMBERS; number++) {
+        long most = number <= SYS_write ? ALL : number == SYS_ppoll ? 1 : DESCRIPTORS;
+        for (long descriptor = 0; descriptor < most; descriptor++) {
+            /* (Without a time ppoll would wait.) */
+            probe("zeroes ", number, descriptor, 0, number == SYS_ppoll ? (long)at_once : 0);
+            /* (A read of its own doorbell would wait.) */
+            if (number != SYS_read || descriptor != BOOT->doorbell)
+                probe("one ", number, descriptor, (long)&BOOT->one, sizeof BOOT->one);
+        }
+    }
+    microkit_dbg_puts("probed\n");
+}
+
+void notified(microkit_channel ch)
+{
+    (void)ch;
+}
