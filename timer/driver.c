@@ -5,6 +5,7 @@
  */
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 #include <microkit.h>
 
@@ -21,6 +22,13 @@ static bool running;
 static uint8_t irq;
 static uint8_t client_of[64]; /* by channel; NO_CLIENT */
 static struct timeouts timeouts;
+/*
+ * By client: not notified before. Of its timeouts those up to then are taken out of the heap in
+ * advance, and its last slot stands for all of them, so neither the timer nor a call of the
+ * client's wakes anybody earlier.
+ */
+static uint64_t quiet_until[TIMER_CLIENTS_MAX];
+
 static uint64_t armed; /* when the timer goes off; TIMEOUTS_NEVER: it is not set */
 
 static void arm(uint64_t deadline)
@@ -34,6 +42,29 @@ static void arm(uint64_t deadline)
     armed = deadline;
 }
 
+/* A timeout that may not be notified by itself any more joins those that wait for the gap's end. */
+static void gather(uint32_t client, uint32_t id)
+{
+    uint32_t first = client * TIMEOUTS_PER_CLIENT;
+    if (timeouts_take(&timeouts, first + id, quiet_until[client])) {
+        timeouts_set(&timeouts, first + TIMER_IDS, quiet_until[client], 0);
+    }
+}
+
+static void notify(uint32_t client, uint64_t now)
+{
+    microkit_notify(sddf_timer_config.client[client]);
+    /*
+     * If the gap has just ended, the next one begins where it should have: being late each time by
+     * a little must not make a client's periods longer, or some of them would be missed.
+     */
+    bool just_ended = now - quiet_until[client] < TIMER_GAP;
+    quiet_until[client] = (just_ended ? quiet_until[client] : now) + TIMER_GAP;
+    for (uint32_t id = 0; id < TIMER_IDS; id++) {
+        gather(client, id);
+    }
+}
+
 /*
  * Notifies every client that has something due, once each. At most one round over the slots per
  * reading of the clock: a slot that was taken is not due again at the same `now`.
@@ -44,11 +75,11 @@ static void expire(void)
     uint64_t due = 0;
     uint32_t slot;
     while (timeouts_expire(&timeouts, now, &slot)) {
-        due |= UINT64_C(1) << (slot / TIMER_IDS);
+        due |= UINT64_C(1) << (slot / TIMEOUTS_PER_CLIENT);
     }
     for (uint32_t client = 0; due != 0; client++, due >>= 1) {
         if (due & 1) {
-            microkit_notify(sddf_timer_config.client[client]);
+            notify(client, now);
         }
     }
 }
@@ -77,7 +108,7 @@ static enum timer_answer serve(microkit_channel ch, microkit_msginfo call)
     if (id >= TIMER_IDS) {
         return TIMER_BAD_ID;
     }
-    uint32_t slot = (uint32_t)(client * TIMER_IDS + id);
+    uint32_t slot = (uint32_t)(client * TIMEOUTS_PER_CLIENT + id);
     if (cancel) {
         timeouts_cancel(&timeouts, slot);
         return TIMER_OK;
@@ -88,6 +119,7 @@ static enum timer_answer serve(microkit_channel ch, microkit_msginfo call)
         return TIMER_BAD_PERIOD;
     }
     timeouts_set(&timeouts, slot, deadline, period);
+    gather(client, (uint32_t)id);
     return TIMER_OK;
 }
 
@@ -125,6 +157,7 @@ void init(void)
         client_of[config->client[client] % sizeof(client_of)] = (uint8_t)client;
     }
     timeouts_init(&timeouts);
+    memset(quiet_until, 0, sizeof(quiet_until));
     armed = TIMEOUTS_NEVER;
     running = true;
     microkit_irq_ack(irq);

@@ -89,17 +89,25 @@ uint64_t timeouts_next(const struct timeouts *t)
     return t->count == 0 ? TIMEOUTS_NEVER : t->deadline[t->heap[0]];
 }
 
+bool timeouts_take(struct timeouts *t, uint32_t slot, uint64_t until)
+{
+    if (t->place[slot] == 0 || t->deadline[slot] > until) {
+        return false;
+    }
+    if (t->period[slot] == 0) {
+        timeouts_cancel(t, slot);
+    } else {
+        timeouts_set(t, slot, timeouts_advance(t->deadline[slot], t->period[slot], until),
+                     t->period[slot]);
+    }
+    return true;
+}
+
 bool timeouts_expire(struct timeouts *t, uint64_t now, uint32_t *slot)
 {
-    if (t->count == 0 || t->deadline[t->heap[0]] > now) {
+    if (t->count == 0) {
         return false;
     }
     *slot = t->heap[0];
-    if (t->period[*slot] == 0) {
-        timeouts_cancel(t, *slot);
-    } else {
-        timeouts_set(t, *slot, timeouts_advance(t->deadline[*slot], t->period[*slot], now),
-                     t->period[*slot]);
-    }
-    return true;
+    return timeouts_take(t, *slot, now);
 }

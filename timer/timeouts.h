@@ -3,9 +3,9 @@
  * The arithmetic of a timer driver, without the timer: every client's timeouts, ordered by their
  * deadlines. All drivers of the class share it; each adds its own hardware.
  *
- * A binary heap of slots, one slot per client and id, with each slot's place in it, so that setting
- * and cancelling cost the logarithm of what is pending, and the next deadline costs nothing. All of
- * it is static: no client can make it grow.
+ * A binary heap of slots, one slot per client and id and one more per client, with each slot's
+ * place in it, so that setting and cancelling cost the logarithm of what is pending, and the next
+ * deadline costs nothing. All of it is static: no client can make it grow.
  *
  * Called by one thread. Times are nanoseconds of sddf_clock_now().
  */
@@ -16,7 +16,9 @@
 
 #include "sddf/timer.h"
 
-#define TIMEOUTS_SLOTS (TIMER_CLIENTS_MAX * TIMER_IDS)
+/* A client's: its timeouts by their ids, then one for the driver's use. */
+#define TIMEOUTS_PER_CLIENT (TIMER_IDS + 1)
+#define TIMEOUTS_SLOTS      (TIMER_CLIENTS_MAX * TIMEOUTS_PER_CLIENT)
 
 /* What timeouts_next() says when nothing is pending. A deadline that far off never comes. */
 #define TIMEOUTS_NEVER UINT64_MAX
@@ -43,6 +45,12 @@ void timeouts_cancel(struct timeouts *t, uint32_t slot);
 
 /* The earliest deadline, or TIMEOUTS_NEVER. */
 uint64_t timeouts_next(const struct timeouts *t);
+
+/*
+ * Takes this slot if its deadline is `until` or before; false if not, or if it is off. `until` may
+ * lie ahead. A periodic slot goes on at its first deadline after it, as below.
+ */
+bool timeouts_take(struct timeouts *t, uint32_t slot, uint64_t until);
 
 /*
  * Takes one slot whose deadline is `now` or before; false if there is none. A periodic slot goes on

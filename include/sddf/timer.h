@@ -12,7 +12,12 @@
  * so nothing that the driver says is believed.
  *
  * A timeout never fires before its time. How late it may fire is the hardware's and the
- * scheduler's business.
+ * scheduler's business, and at times the client's own: notifications to one client are at least
+ * TIMER_GAP apart on average, and what becomes due between two of them is due with the second.
+ * So a client alone gets a deadline on time, and none can keep the driver, which has a priority
+ * above everybody's, from sleeping: not with many timeouts close together, nor with deadlines that
+ * have passed. (Setting one more often than that costs the caller a call each time, and nobody a
+ * notification.) A client may be notified for a timeout that it has cancelled in the meantime.
  */
 #pragma once
 
@@ -41,8 +46,11 @@ enum timer_answer {
     TIMER_GONE = 4,       /* the driver does not answer (it has died) */
 };
 
-/* A shorter period would let one client keep the driver from everybody else's timeouts. */
-#define TIMER_PERIOD_MIN (20 * UINT64_C(1000)) /* ns */
+/* Between two notifications to one client, on average. */
+#define TIMER_GAP (100 * UINT64_C(1000)) /* ns */
+
+/* Of a shorter period some would be missed. */
+#define TIMER_PERIOD_MIN TIMER_GAP /* ns */
 
 struct timer_driver_config {
     struct sddf_config_header header;
@@ -73,7 +81,10 @@ bool timer_init(void);
 /* The channel on which the driver notifies. */
 uint8_t timer_channel(void);
 
-/* Once, at `deadline` or after; a deadline in the past is due at once. Replaces what id was. */
+/*
+ * Once, at `deadline` or after; a deadline in the past is due at once, but for TIMER_GAP. Replaces
+ * what id was.
+ */
 enum timer_answer timer_set_at(uint32_t id, uint64_t deadline);
 
 /* Once, `delay` from now. */

@@ -75,8 +75,8 @@ static void what_the_driver_is_asked(void **state)
     assert_true(registers[0] == 3 && registers[1] == 5000 && registers[2] == 0);
     assert_int_equal(timer_set_after(0, 70), TIMER_OK);
     assert_true(registers[0] == 0 && registers[1] == 1070 && registers[2] == 0);
-    assert_int_equal(timer_set_periodic(7, 50000), TIMER_OK);
-    assert_true(registers[0] == 7 && registers[1] == 51000 && registers[2] == 50000);
+    assert_int_equal(timer_set_periodic(7, 500000), TIMER_OK);
+    assert_true(registers[0] == 7 && registers[1] == 501000 && registers[2] == 500000);
     assert_int_equal(timer_cancel(7), TIMER_OK);
     assert_true(label == TIMER_CALL_CANCEL && words == 1 && registers[0] == 7);
     assert_int_equal(timer_set_after(1, UINT64_MAX), TIMER_OK);
@@ -101,11 +101,11 @@ static void once_is_due_once(void **state)
 static void periods_that_were_missed_are_due_once(void **state)
 {
     (void)state;
-    timer_set_periodic(0, 20000);
-    now = 21000 + 20000 * 9 + 5;
+    timer_set_periodic(0, 200000);
+    now = 201000 + 200000 * 9 + 5;
     assert_int_equal(timer_due(), 1);
     assert_int_equal(timer_due(), 0);
-    now = 21000 + 20000 * 10;
+    now = 201000 + 200000 * 10;
     assert_int_equal(timer_due(), 1);
     timer_cancel(0);
     now += 1000000;
@@ -125,7 +125,7 @@ static void a_refusal_changes_nothing(void **state)
     calls = 0;
     assert_int_equal(timer_set_at(TIMER_IDS, 5), TIMER_BAD_ID);
     assert_int_equal(timer_cancel(TIMER_IDS), TIMER_BAD_ID);
-    assert_int_equal(timer_set_periodic(TIMER_IDS, 50000), TIMER_BAD_ID);
+    assert_int_equal(timer_set_periodic(TIMER_IDS, 500000), TIMER_BAD_ID);
     assert_int_equal(timer_set_periodic(0, TIMER_PERIOD_MIN - 1), TIMER_BAD_PERIOD);
     assert_int_equal(timer_set_periodic(0, 0), TIMER_BAD_PERIOD);
     assert_int_equal(calls, 0); /* no need to ask */

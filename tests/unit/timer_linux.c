@@ -192,18 +192,18 @@ static void the_past_is_due_at_once(void **state)
 static void periods_do_not_drift(void **state)
 {
     (void)state;
-    uint64_t first = now + 100000;
-    call(ALICE, TIMER_CALL_SET, 3, 0, first, 100000);
+    uint64_t first = now + 300000;
+    call(ALICE, TIMER_CALL_SET, 3, 0, first, 300000);
     for (unsigned i = 0; i < 50; i++) {
-        assert_true(armed == first + i * 100000);
+        assert_true(armed == first + i * 300000);
         now = armed + i * 1000; /* later and later */
         notified(IRQ);
         assert_int_equal(taken(ALICE), 1);
     }
-    now += 100000 * 10; /* slept through: one signal */
+    now += 300000 * 10; /* slept through: one signal */
     notified(IRQ);
     assert_int_equal(taken(ALICE), 1);
-    assert_true(armed > now && (armed - first) % 100000 == 0);
+    assert_true(armed > now && (armed - first) % 300000 == 0);
 }
 
 static void one_signal_for_many(void **state)
@@ -215,6 +215,79 @@ static void one_signal_for_many(void **state)
     now += 10;
     notified(IRQ);
     assert_int_equal(taken(ALICE), 1);
+}
+
+/* Runs the timer for a while, `late` ns late each time; how often the driver woke up. */
+static unsigned run(uint64_t duration, uint64_t late)
+{
+    unsigned wakes = 0;
+    for (uint64_t end = now + duration; armed != 0 && armed + late <= end; wakes++) {
+        now = armed + late;
+        notified(IRQ);
+    }
+    return wakes;
+}
+
+/* Every timeout at the shortest period, evenly spread: the driver is to sleep nevertheless. */
+static void a_client_is_not_notified_all_the_time(void **state)
+{
+    (void)state;
+    for (unsigned id = 0; id < TIMER_IDS; id++) {
+        uint64_t deadline = now + 1000000 + id * TIMER_PERIOD_MIN / TIMER_IDS;
+        assert_int_equal(call(ALICE, TIMER_CALL_SET, 3, id, deadline, TIMER_PERIOD_MIN), TIMER_OK);
+    }
+    call(BOB, TIMER_CALL_SET, 3, 0, now + 5000123, 0);
+    unsigned wakes = run(11000000, 0);
+    assert_in_range(taken(ALICE), 99, 101); /* 10 ms */
+    assert_in_range(wakes, 99, 102);
+    assert_int_equal(taken(BOB), 1);
+}
+
+static void what_falls_into_a_gap_is_due_at_its_end(void **state)
+{
+    (void)state;
+    uint64_t first = now + 1000000;
+    call(ALICE, TIMER_CALL_SET, 3, 0, first, 0);
+    call(ALICE, TIMER_CALL_SET, 3, 1, first + 1, 0);
+    call(ALICE, TIMER_CALL_SET, 3, 2, first + TIMER_GAP, 0);
+    call(ALICE, TIMER_CALL_SET, 3, 3, first + TIMER_GAP + 1, 0);
+    call(BOB, TIMER_CALL_SET, 3, 0, first + 1, 0); /* has a gap of his own */
+    now = first;
+    notified(IRQ);
+    assert_true(taken(ALICE) == 1 && taken(BOB) == 0 && armed == first + 1);
+    now = armed;
+    notified(IRQ);
+    assert_true(taken(ALICE) == 0 && taken(BOB) == 1 && armed == first + TIMER_GAP);
+    now = armed;
+    notified(IRQ);
+    assert_true(taken(ALICE) == 1 && armed == first + 2 * TIMER_GAP); /* for id 3 */
+    now = armed;
+    notified(IRQ);
+    assert_true(taken(ALICE) == 1 && armed == 0);
+    call(ALICE, TIMER_CALL_SET, 3, 0, first + 9 * TIMER_GAP + 7, 0); /* alone again: on time */
+    assert_true(armed == first + 9 * TIMER_GAP + 7);
+}
+
+static void the_past_is_no_way_around_the_gap(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 1000; i++) {
+        assert_int_equal(call(ALICE, TIMER_CALL_SET, 3, i % TIMER_IDS, i % 2 ? now : 1, 0),
+                         TIMER_OK);
+    }
+    assert_true(taken(ALICE) == 1 && armed == now + TIMER_GAP);
+    assert_in_range(settings, 1, 2); /* the others cost the device nothing */
+    assert_int_equal(run(SDDF_NS_PER_S, 0), 1);
+    assert_int_equal(taken(ALICE), 1);
+}
+
+/* The shortest period stays the period, however late each of its interrupts is. */
+static void lateness_does_not_add_up(void **state)
+{
+    (void)state;
+    call(ALICE, TIMER_CALL_SET, 3, 0, now + TIMER_PERIOD_MIN, TIMER_PERIOD_MIN);
+    run(1000 * TIMER_PERIOD_MIN, TIMER_PERIOD_MIN / 10);
+    assert_in_range(taken(ALICE), 998, 1000);
 }
 
 static void a_restart_forgets(void **state)
@@ -238,6 +311,10 @@ int main(void)
         cmocka_unit_test_setup(the_past_is_due_at_once, start),
         cmocka_unit_test_setup(periods_do_not_drift, start),
         cmocka_unit_test_setup(one_signal_for_many, start),
+        cmocka_unit_test_setup(a_client_is_not_notified_all_the_time, start),
+        cmocka_unit_test_setup(what_falls_into_a_gap_is_due_at_its_end, start),
+        cmocka_unit_test_setup(the_past_is_no_way_around_the_gap, start),
+        cmocka_unit_test_setup(lateness_does_not_add_up, start),
         cmocka_unit_test_setup(a_restart_forgets, start),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
