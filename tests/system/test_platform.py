@@ -339,6 +339,43 @@ def test_a_child_whose_parent_died(run):
     assert system.status == 0
 
 
+# ---- sizes ---------------------------------------------------------------------------------------
+
+
+def many(count):
+    """A hub with a channel to each of the others, as far as channels go."""
+    others = "".join(pd(f"pd{i}", "hello", 10) for i in range(1, count))
+    return pd("hub", "hello", 20) + others + "".join(
+        channel("hub", i - 1, f"pd{i}", 5) for i in range(1, count))
+
+
+def test_sixty_three_pds_and_sixty_two_channels(run):
+    with run(many(63)) as system:
+        for i in range(1, 63):
+            system.printed(f"pd{i}", f"hello from pd{i}", 30)
+        system.printed("hub", "hello from hub")
+        assert [pd["state"] for pd in system.state()["pds"]] == ["running"] * 63
+    assert system.status == 0
+
+
+@pytest.mark.parametrize("description, message", [
+    (many(63) + pd("one_more", "hello", 10), "64 protection domains; there can be 63"),
+    (many(63) + channel("hub", 62, "pd3", 6), 'id="62" is out of range; it goes from 0 to 61'),
+    (many(63) + channel("hub", 61, "pd3", 6), '"hub" has two channels or interrupts with id 61'),
+])
+def test_more_is_refused(run, description, message):
+    system = run(description)
+    assert system.process.wait(10) == 1
+    assert message in system.err()
+
+
+def test_a_passive_pd_serves_its_callers(run):
+    server = pd("server", "server", 30, more='passive="true"')
+    with run(calls("faulty").replace(pd("server", "server", 30), server)) as system:
+        system.printed("caller", "server still answers")
+    assert system.lines("caller")[0] == "1000 calls answered right"
+
+
 # ---- hostile PDs ---------------------------------------------------------------------------------
 
 
