@@ -30,7 +30,7 @@ def regions_table(dev, clients, board="af_xdp"):
     table = {pd: {} for pd in (driver, virt_rx, virt_tx, arp)}
     table["timer0_driver"] = {}
 
-    def queue(name, producer, consumer):
+    def queue(name, producer, consumer, dev=dev):
         table[producer][f"{dev}_{name}_producer"] = "rw"
         table[consumer][f"{dev}_{name}_producer"] = "r"
         table[consumer][f"{dev}_{name}_consumer"] = "rw"
@@ -67,6 +67,7 @@ def regions_table(dev, clients, board="af_xdp"):
         table[client][f"{dev}_{client}_stats"] = "rw"
     for pd in (driver, virt_rx, virt_tx, arp):
         table[pd][f"{pd}_stats"] = "rw"
+    serial_table(table, queue, clients)
     if board == "af_xdp":
         table[driver].update({f"{dev}_{name}": "r" if name == "layout" else "rw"
                               for name in REGISTERS})
@@ -78,15 +79,45 @@ def regions_table(dev, clients, board="af_xdp"):
     return table
 
 
+def serial_table(table, queue, clients, dev="serial0"):
+    """Adds the serial line's part: bytes lie in the queues, and there is nothing else to share."""
+    driver, virt_rx, virt_tx = (f"{dev}_{part}" for part in ("driver", "virt_rx", "virt_tx"))
+
+    def transmit(who, upper, lower):
+        queue(f"{who}_tx_active", upper, lower, dev)
+        queue(f"{who}_tx_free", lower, upper, dev)
+
+    for pd in (driver, virt_rx, virt_tx):
+        table[pd] = {f"{pd}_stats": "rw"}
+    transmit("driver", virt_tx, driver)
+    transmit("virt_rx", virt_rx, virt_tx)
+    queue("driver_rx_active", driver, virt_rx, dev)
+    for client in clients:
+        transmit(client, client, virt_tx)
+        queue(f"{client}_rx_active", virt_rx, client, dev)
+        table[client][f"{dev}_{client}_stats"] = "rw"
+
+
+# Received bytes go one way, and so do their notifications: who only takes rings nobody.
+SILENT = {("serial0_virt_rx", "serial0_driver")}
+
+
+def silent(taker, giver):
+    return (taker, giver) in SILENT or giver == "serial0_virt_rx" and not taker.startswith("serial0_")
+
+
 def neighbours_table(dev, clients):
     """{PD: the PDs that it shares a channel with}, and the pairs (caller, callee) of procedures."""
     pairs = [(f"{dev}_driver", f"{dev}_virt_rx"), (f"{dev}_driver", f"{dev}_virt_tx"),
              (f"{dev}_virt_rx", f"{dev}_arp"), (f"{dev}_virt_tx", f"{dev}_arp")]
+    pairs += [("serial0_driver", "serial0_virt_tx"), ("serial0_driver", "serial0_virt_rx"),
+              ("serial0_virt_rx", "serial0_virt_tx")]
     calls = []
     for client in clients:
         copier = f"{dev}_copy_{client}"
         pairs += [(f"{dev}_virt_rx", copier), (copier, client), (client, f"{dev}_virt_tx"),
-                  (client, "timer0_driver")]
+                  (client, "timer0_driver"),
+                  (client, "serial0_virt_tx"), (client, "serial0_virt_rx")]
         calls.append((client, "timer0_driver"))
     table = {}
     for one, other in pairs:
@@ -273,7 +304,8 @@ def check_descriptors(system, pds, neighbours, dev, board):
     debug output, and the device's descriptor in its driver."""
     found, holders = [], {}
     device_kinds = {f"{dev}_driver": r"socket:\[" if board == "af_xdp" else r"/dev/net/tun",
-                    "timer0_driver": r"anon_inode:\[timerfd\]"}
+                    "timer0_driver": r"anon_inode:\[timerfd\]",
+                    "serial0_driver": r"socket:\["}
     for pd in pds:
         name, outputs, devices = pd["name"], 0, 0
         for number, what, flags in descriptors(pd["pid"]):
@@ -287,7 +319,8 @@ def check_descriptors(system, pds, neighbours, dev, board):
                 found.append(f"{name}: a descriptor too many: {number}, {what}")
         if name in device_kinds and devices == 0:
             found.append(f"{name}: no descriptor of its device")
-    wanted = sorted(sorted({name, *neighbours[name]}) for name in (pd["name"] for pd in pds))
+    wanted = sorted(sorted({name, *(peer for peer in neighbours[name] if not silent(peer, name))})
+                    for name in (pd["name"] for pd in pds))
     got = sorted(sorted(users) for users in holders.values())
     for users in got:
         if users in wanted:

@@ -19,7 +19,7 @@ def sddf(*arguments, cwd=None):
 def test_check_good():
     result = sddf("check", ECHO)
     assert result.returncode == 0, result.stderr
-    assert "9 protection domains" in result.stdout
+    assert "12 protection domains" in result.stdout
 
 
 def test_check_bad(tmp_path):
