@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "system/system.h"
 
@@ -108,6 +109,13 @@ void linux_device_close(struct linux_device *device);
 /* As the kind's own; nothing happens for a kind that has none. */
 void linux_device_poll(struct linux_device *device, struct pollfd *polled);
 void linux_device_serve(struct linux_device *device, const struct pollfd *polled);
+
+/*
+ * write.c: `fd` once more, as an open file of the loader's own that never blocks; -1: it cannot be
+ * had. And a write that does not wait for room, by either: at most PIPE_BUF bytes; -1 with EAGAIN.
+ */
+int linux_write_open(int fd);
+ssize_t linux_write_now(int fd, const void *bytes, size_t size);
 
 /* For the kinds: sets *why to what printf would print, and returns false. */
 bool linux_device_fail(char **why, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -39,6 +39,7 @@ struct terminal {
     int socket;        /* the loader's end */
     int input, output; /* -1: none, or no more */
     int console;       /* opened here; -1 */
+    int own_output;    /* standard output, opened again; -1 */
     int raw;           /* the terminal whose mode was changed; -1 */
     struct termios before;
     struct way in, out;
@@ -85,7 +86,7 @@ static bool make_raw(struct terminal *terminal, int fd)
 
 /* ---- while the system runs ----------------------------------------------------------------- */
 
-/* Neither end blocks, or poll() has said that it does not. -1: the way has come to its end. */
+/* The socket does not block, and of input poll() has said so. -1: the way has come to its end. */
 static ssize_t way_fill(struct way *way, int from)
 {
     ssize_t count = read(from, way->bytes, sizeof(way->bytes));
@@ -112,7 +113,8 @@ static bool way_drained(struct way *way, ssize_t count)
 
 static bool way_drain(struct way *way, int output)
 {
-    return way_drained(way, write(output, way->bytes + way->begin, way->end - way->begin));
+    return way_drained(way,
+                       linux_write_now(output, way->bytes + way->begin, way->end - way->begin));
 }
 
 /* That the driver has ended is nothing to end the system for, as SIGPIPE would. */
@@ -208,6 +210,7 @@ static void terminal_close(struct linux_device *device)
         }
         close_fd(&terminal->socket);
         close_fd(&terminal->console);
+        close_fd(&terminal->own_output);
         free(terminal);
         device->state = NULL;
     }
@@ -236,7 +239,8 @@ static bool open_console(struct terminal *terminal, const char *path, char **why
 
 static bool open_standard(struct terminal *terminal, char **why)
 {
-    terminal->output = STDOUT_FILENO;
+    terminal->own_output = linux_write_open(STDOUT_FILENO);
+    terminal->output = terminal->own_output >= 0 ? terminal->own_output : STDOUT_FILENO;
     terminal->input = STDIN_FILENO;
     if (!isatty(STDIN_FILENO)) {
         return true; /* a pipe, a file, or nothing at all */
@@ -290,7 +294,7 @@ static bool terminal_open(struct linux_device *device, const struct system *syst
         return linux_device_fail(why, "out of memory");
     }
     terminal->socket = terminal->input = terminal->output = -1;
-    terminal->console = terminal->raw = -1;
+    terminal->console = terminal->own_output = terminal->raw = -1;
     device->state = terminal;
     if (!terminal_start(device, options->console, why)) {
         terminal_close(device);

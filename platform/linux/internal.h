@@ -232,7 +232,11 @@ enum linux_access { LINUX_ACCESS_UNKNOWN, LINUX_ACCESS_READ, LINUX_ACCESS_WRITE 
 enum linux_access linux_decode_access(const unsigned char *code, size_t size, bool near_stack);
 
 /* output.c */
+void linux_output_begin(void); /* from now on nothing that is printed waits for its reader */
+void linux_output_end(void);
+int linux_output_fd(void);     /* where there is no room if it is not ready */
 bool linux_output_ready(void); /* may a line be printed without waiting? */
+void linux_output_complain(const char *text, size_t size); /* to standard error */
 void linux_output_refill(struct linux_pd *pd);
 void linux_output_take(struct linux_pd *pd);        /* prints what is there, within the allowance */
 bool linux_output_waits(const struct linux_pd *pd); /* something taken is not printed yet */

@@ -16,13 +16,15 @@
 void linux_complain(const char *format, ...)
 {
     va_list arguments;
-    char text[1024];
+    char text[1024] = "sddf: ";
+    size_t prefix = strlen(text);
     va_start(arguments, format);
-    vsnprintf(text, sizeof text, format, arguments);
+    vsnprintf(text + prefix, sizeof text - prefix - 1, format, arguments);
     va_end(arguments);
-    linux_text_clean(text, strlen(text)); /* names of files and of functions are anybody's */
-    fflush(stdout);
-    fprintf(stderr, "sddf: %s\n", text);
+    size_t size = strlen(text);
+    linux_text_clean(text, size); /* names of files and of functions are anybody's */
+    text[size] = '\n';
+    linux_output_complain(text, size + 1);
 }
 
 /* What a description may say and this platform does not do is refused by name. */
@@ -179,6 +181,7 @@ static bool plan(struct linux_loader *loader)
 static bool start(struct linux_loader *loader)
 {
     linux_sandbox_probe(loader);
+    linux_output_begin();
     if (!linux_starter_open(loader) || !linux_supervise_begin(loader))
         return false;
     for (size_t i = 0; i < loader->system->pd_count; i++)
@@ -216,6 +219,7 @@ int linux_run(const struct system *expanded, const struct board *board,
         status = linux_supervise(&loader) ? 0 : 1;
     close_all(&loader);
     linux_state_remove(&loader);
+    linux_output_end();
     linux_supervise_release(&loader); /* not before: a second Ctrl-C must not stop the clean-up */
     return status;
 }

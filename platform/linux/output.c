@@ -5,6 +5,7 @@
  * Whoever reads the loader's output may be slow, or stopped: the loader writes a line only if that
  * does not block, so that it goes on supervising.
  */
+#include <errno.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -12,28 +13,82 @@
 
 #include "internal.h"
 
-#define ALLOWANCE 16384 /* bytes of one PD per period (supervise.c) */
+#define ALLOWANCE    16384 /* bytes of one PD per period (supervise.c) */
+#define COMPLAINT_MS 100
 
 void linux_output_refill(struct linux_pd *pd)
 {
     pd->output_allowance = ALLOWANCE;
 }
 
-/* A pipe that is ready takes a page, and a line is shorter. (An error counts: the write shows it.)
- */
+/* The process has one standard output and one standard error, and so one of these. */
+static struct {
+    int out, error;   /* opened here; -1 */
+    char bytes[1024]; /* of a line that a terminal took in part */
+    size_t begin, end;
+} output = {.out = -1, .error = -1};
+
+void linux_output_begin(void)
+{
+    fflush(stdout);
+    output.out = linux_write_open(STDOUT_FILENO);
+    output.error = linux_write_open(STDERR_FILENO);
+}
+
+void linux_output_end(void)
+{
+    linux_output_ready(); /* the rest, if there is room */
+    if (output.out >= 0)
+        close(output.out);
+    if (output.error >= 0)
+        close(output.error);
+    output.out = output.error = -1;
+    output.begin = output.end = 0;
+}
+
+int linux_output_fd(void)
+{
+    return output.out >= 0 ? output.out : STDOUT_FILENO;
+}
+
+/* A pipe that is ready takes a page, and a line is shorter; a terminal may take a part. */
 bool linux_output_ready(void)
 {
-    struct pollfd polled = {.fd = STDOUT_FILENO, .events = POLLOUT};
-    return poll(&polled, 1, 0) != 0;
+    while (output.begin < output.end) {
+        ssize_t count = linux_write_now(linux_output_fd(), output.bytes + output.begin,
+                                        output.end - output.begin);
+        if (count < 0 && (errno == EAGAIN || errno == EINTR))
+            return false;
+        output.begin = count < 0 ? output.end : output.begin + (size_t)count; /* nobody is there */
+    }
+    struct pollfd polled = {.fd = linux_output_fd(), .events = POLLOUT};
+    return poll(&polled, 1, 0) != 0; /* (an error counts: the write shows it) */
+}
+
+/* What is wrong is worth a moment's wait, but not more: then it is lost. */
+void linux_output_complain(const char *text, size_t size)
+{
+    int fd = output.error >= 0 ? output.error : STDERR_FILENO;
+    struct pollfd polled = {.fd = fd, .events = POLLOUT};
+    while (size > 0 && poll(&polled, 1, COMPLAINT_MS) > 0) {
+        ssize_t count = linux_write_now(fd, text, size);
+        if (count < 0 && errno != EAGAIN && errno != EINTR)
+            return;
+        text += count > 0 ? count : 0;
+        size -= count > 0 ? (size_t)count : 0;
+    }
 }
 
 /* Control characters would let a PD write over what others print. */
 static void print_line(struct linux_pd *pd)
 {
     linux_text_clean(pd->line, pd->line_used);
-    printf("%s | %.*s\n", pd->system->name, (int)pd->line_used, pd->line);
-    fflush(stdout);
+    int length = snprintf(output.bytes, sizeof output.bytes, "%s | %.*s\n", pd->system->name,
+                          (int)pd->line_used, pd->line);
+    output.begin = 0; /* there is nothing in it: it was ready */
+    output.end = (size_t)length < sizeof output.bytes ? (size_t)length : sizeof output.bytes - 1;
     pd->line_used = 0;
+    linux_output_ready();
 }
 
 bool linux_output_waits(const struct linux_pd *pd)

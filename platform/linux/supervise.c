@@ -291,7 +291,7 @@ static size_t poll_set(struct linux_loader *loader, struct pollfd *polled)
             linux_output_take(pd);
         polled[1 + i] = (struct pollfd){.fd = take ? pd->debug[0] : -1, .events = POLLIN};
     }
-    polled[1 + count] = (struct pollfd){.fd = ready ? -1 : STDOUT_FILENO, .events = POLLOUT};
+    polled[1 + count] = (struct pollfd){.fd = ready ? -1 : linux_output_fd(), .events = POLLOUT};
     for (size_t i = 0; i < loader->device_count; i++)
         linux_device_poll(&loader->devices[i], &polled[2 + count + i * LINUX_DEVICE_POLLS]);
     struct pollfd *rest = &polled[2 + count + loader->device_count * LINUX_DEVICE_POLLS];
@@ -363,8 +363,8 @@ bool linux_supervise(struct linux_loader *loader)
 static void print_times(struct linux_loader *loader)
 {
     for (size_t i = 0; i < loader->system->pd_count; i++)
-        fprintf(stderr, "sddf: %s: %.3f s of CPU time\n", loader->pds[i].system->name,
-                (double)loader->pds[i].cpu_ns / 1e9);
+        linux_complain("%s: %.3f s of CPU time", loader->pds[i].system->name,
+                       (double)loader->pds[i].cpu_ns / 1e9);
 }
 
 void linux_supervise_end(struct linux_loader *loader)

@@ -1,0 +1,121 @@
+"""What the loader prints, and whoever reads it: readers that stop, and PDs that print too much.
+
+The programs are in tests/platform; no network and no device is needed.
+"""
+# SPDX-License-Identifier: BSD-2-Clause
+import contextlib
+import json
+import os
+import pty
+import signal
+import socket
+import subprocess
+import time
+
+import pytest
+
+import lib
+from test_platform import PROGRAMS, Running, cpu_ns, pd
+
+pytestmark = pytest.mark.skipif(not (PROGRAMS / "test_flood.elf").exists(),
+                                reason="the test programs are not built: make")
+
+FLOOD = pd("flood", "flood", 1) + pd("illegal", "faults", 10)
+
+
+@contextlib.contextmanager
+def into(folder, output, description, *options, before=()):
+    """A system that writes everything to the given descriptor, which nobody reads."""
+    (folder / "system.xml").write_text(f"<system>{description}</system>")
+    state = folder / "state.json"
+    process = subprocess.Popen(
+        [*before, lib.SDDF, "run", folder / "system.xml", "--search-path", PROGRAMS, "--state", state,
+         *options], stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+    try:
+        assert lib.wait_until(state.exists, 20)
+        yield process, lambda: {pd["name"]: pd["state"] for pd in json.loads(state.read_text())["pds"]}
+    finally:
+        process.kill()
+        process.wait()
+
+
+@contextlib.contextmanager
+def pipe():
+    ends = os.pipe()
+    yield ends
+    for end in ends:
+        os.close(end)
+
+
+@contextlib.contextmanager
+def terminal():
+    ends = pty.openpty()
+    yield ends
+    for end in ends:
+        os.close(end)
+
+
+@contextlib.contextmanager
+def stream():
+    ends = socket.socketpair()
+    yield tuple(end.fileno() for end in ends)
+    for end in ends:
+        end.close()
+
+
+def fill(fd):
+    """Leaves no room for even one byte, as seen by others too, and the flags as they were."""
+    flags = os.get_blocking(fd)
+    os.set_blocking(fd, False)
+    for size in (4096, 1):
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                os.write(fd, b"." * size)
+    os.set_blocking(fd, flags)
+
+
+@pytest.mark.parametrize("kind", [pipe, terminal, stream])
+@pytest.mark.parametrize("when", ["at once", "later"])
+def test_a_reader_that_stops_holds_up_nothing(tmp_path, kind, when):
+    """The system is supervised, and Ctrl-C ends it, though not a byte can be written."""
+    with kind() as (reader, output), into(tmp_path, output, FLOOD, "--no-realtime") as (process, states):
+        if when == "at once":
+            fill(output)
+        else:
+            time.sleep(1)
+        assert lib.wait_until(lambda: states()["illegal"] == "dead", 10)
+        assert states()["flood"] == "running"
+        flood = json.loads((tmp_path / "state.json").read_text())["pds"][0]["pid"]
+        os.kill(flood, signal.SIGKILL)  # its end is seen
+        assert process.wait(10) == 1
+
+
+@pytest.mark.parametrize("kind", [pipe, terminal, stream])
+def test_ctrl_c_ends_it_though_the_reader_stopped(tmp_path, kind):
+    with kind() as (reader, output), into(tmp_path, output, FLOOD, "--no-realtime",
+                                          "--verbose") as (process, _):
+        fill(output)
+        time.sleep(0.3)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(5) == 0
+        assert os.get_blocking(output)  # the descriptor is others' as well
+
+
+def test_a_reader_that_goes_on_misses_no_part_of_a_line(tmp_path):
+    """A terminal takes lines in part."""
+    with terminal() as (reader, output), into(tmp_path, output, pd("flood", "flood", 1),
+                                              "--no-realtime") as (process, _):
+        got = b""
+        while len(got) < 200_000:
+            got += os.read(reader, 700)
+            if len(got) % 7 == 0:
+                time.sleep(0.005)
+        process.send_signal(signal.SIGINT)
+        while process.poll() is None:
+            os.set_blocking(reader, False)
+            with contextlib.suppress(BlockingIOError):
+                os.read(reader, 65536)
+    lines = got.decode().replace("\r", "").split("\n")[:-1]
+    expected = "flood | a line of sixty-four bytes, printed again and again and again ..."
+    whole = [line for line in lines if line == expected]
+    assert len(lines) - len(whole) < len(lines) / 50, [line for line in lines if line != expected]
