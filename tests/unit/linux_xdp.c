@@ -489,6 +489,48 @@ static void no_room_masks_the_interrupt(void **state)
     assert_true(n == 20 && acks == 1 && after == 0);
 }
 
+/* Tails that say "there is more" for ever: one look, and the driver sleeps. */
+static void impossible_tails_are_no_loop(void **state)
+{
+    (void)state;
+    configure(BUFFERS);
+    init();
+    for (unsigned i = 0; i < BUFFERS; i++) {
+        give_rx(UMEM); /* refused, so that there is always room for the next */
+        give_tx(UMEM, 60, 0);
+    }
+    sddf_store_relaxed_u32(&rx_free.own->tail, rx_free.tail + (UINT32_C(1) << 31));
+    notified(RX);
+    assert_int_equal(stat(NET_STAT_REFUSED_ADDRESS), 2 * BUFFERS); /* both queues are looked at */
+    sddf_store_relaxed_u32(&tx_active.own->tail, tx_active.tail + (UINT32_C(1) << 31));
+    notified(TX);
+    assert_in_range(stat(NET_STAT_REFUSED_ADDRESS), 3 * BUFFERS, 8 * BUFFERS);
+    assert_true(after == 0);
+}
+
+/* Buffers for which the fill ring has no slot wait for frames, not for the clock. */
+static void more_buffers_than_slots_set_no_timer(void **state)
+{
+    (void)state;
+    configure(BUFFERS);
+    for (unsigned i = 0; i < BUFFERS; i++) {
+        give_rx(rx_buffer(i));
+    }
+    init();
+    assert_int_equal(ring_used(LINUX_XDP_FILL), ENTRIES);
+    for (unsigned i = 0; i < 8; i++) {
+        give_rx(rx_buffer(i));
+    }
+    notified(RX);
+    assert_true(after == 0);
+    for (unsigned i = 0; i < 8; i++) {
+        assert_true(kernel_receives(60));
+    }
+    notified(IRQ);
+    assert_int_equal(ring_used(LINUX_XDP_FILL), ENTRIES);
+    assert_true(after == 0);
+}
+
 static void a_lying_device_harms_nobody(void **state)
 {
     (void)state;
@@ -628,6 +670,8 @@ int main(void)
         cmocka_unit_test(bad_frames_are_refused_and_given_back),
         cmocka_unit_test(the_device_writes_to_the_rx_region_only),
         cmocka_unit_test(no_room_masks_the_interrupt),
+        cmocka_unit_test(impossible_tails_are_no_loop),
+        cmocka_unit_test(more_buffers_than_slots_set_no_timer),
         cmocka_unit_test(a_lying_device_harms_nobody),
         cmocka_unit_test(a_long_history_loses_nothing),
     };

@@ -194,8 +194,8 @@ static bool rx_provide(void)
         }
     }
     if (n < ready) {
+        /* More buffers than slots. The next slots come with frames, and those wake us. */
         sddf_queue_release(&rx_free);
-        retry_after(RETRY_NS); /* more buffers than the ring has slots: not of our virt_rx */
         return false;
     }
     /*
@@ -204,7 +204,8 @@ static bool rx_provide(void)
      */
     uint32_t left = ring_pending(&fill_ring) / 2;
     uint32_t enough = left < rx_free.capacity / 2 ? left : rx_free.capacity / 2;
-    return !sddf_queue_request_signal_at(&rx_free, enough == 0 ? 1 : enough);
+    return !sddf_queue_request_signal_at(&rx_free, enough == 0 ? 1 : enough) &&
+           sddf_queue_tail_possible(&rx_free);
 }
 
 /* af_xdp.rst, "RX Ring": frames, from the kernel to virt_rx. True if there may be more to do. */
@@ -335,7 +336,7 @@ static bool tx_provide(void)
         sddf_queue_release(&tx_active); /* the ring is full: tx_return and the retry go on */
         return false;
     }
-    return !sddf_queue_request_signal(&tx_active);
+    return !sddf_queue_request_signal(&tx_active) && sddf_queue_tail_possible(&tx_active);
 }
 
 /*
