@@ -31,6 +31,7 @@ test: ## Run every test: unit, sanitizers, real packets, cross builds
 
 bench: build ## Measure the queue against others, and the echo system against Linux
 	@build/bench/queue
+	@build/bench/ipc
 	@$(PYTHON) bench/run.py
 
 soak: setup ## Run the tests again and again for SOAK_SECONDS=600
