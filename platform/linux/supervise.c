@@ -22,12 +22,19 @@
 
 #define OUTPUT_PERIOD_MS 50
 #define START_SECONDS    20
+#define LOOK_NS          UINT64_C(1000000) /* between two looks at what PDs can ring as they like */
+#define URGENT           2 /* the first of what is waited for: signals, and PDs that may go on */
 
-static uint64_t now_ms(void)
+static uint64_t now_ns(void)
 {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+static uint64_t now_ms(void)
+{
+    return now_ns() / 1000000;
 }
 
 bool linux_supervise_begin(struct linux_loader *loader)
@@ -279,36 +286,37 @@ bool linux_supervise_go(struct linux_loader *loader)
  * Output is taken in periods; a PD that used up its allowance waits for the next one, and all wait
  * while standard output is not ready.
  */
-static size_t poll_set(struct linux_loader *loader, struct pollfd *polled)
+static void poll_set(struct linux_loader *loader, struct pollfd *polled)
 {
     size_t count = loader->system->pd_count;
     bool ready = linux_output_ready();
-    polled[0] = (struct pollfd){.fd = loader->signals, .events = POLLIN};
     for (size_t i = 0; i < count; i++) {
         struct linux_pd *pd = &loader->pds[i];
         bool take = ready && pd->state != LINUX_PD_DEAD && pd->output_allowance > 0;
         if (take && linux_output_waits(pd))
             linux_output_take(pd);
-        polled[1 + i] = (struct pollfd){.fd = take ? pd->debug[0] : -1, .events = POLLIN};
+        polled[i] = (struct pollfd){.fd = take ? pd->debug[0] : -1, .events = POLLIN};
     }
-    polled[1 + count] = (struct pollfd){.fd = ready ? -1 : linux_output_fd(), .events = POLLOUT};
+    polled[count] = (struct pollfd){.fd = ready ? -1 : linux_output_fd(), .events = POLLOUT};
     for (size_t i = 0; i < loader->device_count; i++)
-        linux_device_poll(&loader->devices[i], &polled[2 + count + i * LINUX_DEVICE_POLLS]);
-    struct pollfd *rest = &polled[2 + count + loader->device_count * LINUX_DEVICE_POLLS];
+        linux_device_poll(&loader->devices[i], &polled[count + 1 + i * LINUX_DEVICE_POLLS]);
+    struct pollfd *rest = &polled[count + 1 + loader->device_count * LINUX_DEVICE_POLLS];
     for (size_t i = 0; i < count; i++) /* orders of parents */
         rest[i] = (struct pollfd){.fd = loader->pds[i].family.doorbell, .events = POLLIN};
-    rest[count] = (struct pollfd){.fd = loader->replenished, .events = POLLIN};
-    return 2 + count + loader->device_count * LINUX_DEVICE_POLLS + count + 1;
 }
 
-static void serve_rest(struct linux_loader *loader, const struct pollfd *rest)
+static void serve(struct linux_loader *loader, const struct pollfd *polled)
 {
     size_t count = loader->system->pd_count;
     for (size_t i = 0; i < count; i++)
+        if (polled[i].revents & POLLIN)
+            linux_output_take(&loader->pds[i]);
+    for (size_t i = 0; i < loader->device_count; i++)
+        linux_device_serve(&loader->devices[i], &polled[count + 1 + i * LINUX_DEVICE_POLLS]);
+    const struct pollfd *rest = &polled[count + 1 + loader->device_count * LINUX_DEVICE_POLLS];
+    for (size_t i = 0; i < count; i++)
         if (rest[i].revents & POLLIN)
             linux_family_serve(loader, &loader->pds[i]);
-    if (rest[count].revents & POLLIN)
-        linux_budget_resume(loader);
 }
 
 static int timeout_until(uint64_t until, bool short_of_allowance)
@@ -320,14 +328,38 @@ static int timeout_until(uint64_t until, bool short_of_allowance)
     return left > 3600000 ? until == 0 ? -1 : 3600000 : (int)left;
 }
 
+/*
+ * Waits for something to do. What PDs have at hand - a byte to print, an order to a child - they
+ * may ring as often as they like, and this thread comes before every one of them: so that is looked
+ * at once in LOOK_NS at most, and they pay for the rest of what they do themselves.
+ */
+static void await(struct linux_loader *loader, struct pollfd *polled, size_t size, uint64_t *looked,
+                  int timeout_ms)
+{
+    polled[0] = (struct pollfd){.fd = loader->signals, .events = POLLIN};
+    polled[1] = (struct pollfd){.fd = loader->replenished, .events = POLLIN};
+    uint64_t since = now_ns() - *looked;
+    if (since < LOOK_NS) {
+        struct timespec rest = {0, (long)(LOOK_NS - since)};
+        ppoll(polled, URGENT, &rest, NULL);
+    } else {
+        poll_set(loader, polled + URGENT);
+        poll(polled, size, timeout_ms);
+        *looked = now_ns();
+        serve(loader, polled + URGENT);
+    }
+    if (polled[1].revents & POLLIN)
+        linux_budget_resume(loader);
+}
+
 bool linux_supervise(struct linux_loader *loader)
 {
     size_t count = loader->system->pd_count;
-    struct pollfd *polled =
-        calloc(2 + count + loader->device_count * LINUX_DEVICE_POLLS + count + 1, sizeof *polled);
+    size_t size = URGENT + count + 1 + loader->device_count * LINUX_DEVICE_POLLS + count;
+    struct pollfd *polled = calloc(size, sizeof *polled);
     uint64_t until =
         loader->options->seconds > 0 ? now_ms() + UINT64_C(1000) * loader->options->seconds : 0;
-    uint64_t period = 0;
+    uint64_t period = 0, looked = 0;
     bool alive = true;
     for (;;) {
         if (count_state(loader, LINUX_PD_DEAD) == count) {
@@ -345,14 +377,7 @@ bool linux_supervise(struct linux_loader *loader)
         bool spent = false;
         for (size_t i = 0; i < count; i++)
             spent |= loader->pds[i].output_allowance == 0;
-        size_t size = poll_set(loader, polled);
-        poll(polled, size, timeout_until(until, spent));
-        for (size_t i = 0; i < count; i++)
-            if (polled[1 + i].revents & POLLIN)
-                linux_output_take(&loader->pds[i]);
-        for (size_t i = 0; i < loader->device_count; i++)
-            linux_device_serve(&loader->devices[i], &polled[2 + count + i * LINUX_DEVICE_POLLS]);
-        serve_rest(loader, &polled[2 + count + loader->device_count * LINUX_DEVICE_POLLS]);
+        await(loader, polled, size, &looked, timeout_until(until, spent));
         if (signals_came(loader))
             break;
     }

@@ -119,3 +119,16 @@ def test_a_reader_that_goes_on_misses_no_part_of_a_line(tmp_path):
     expected = "flood | a line of sixty-four bytes, printed again and again and again ..."
     whole = [line for line in lines if line == expected]
     assert len(lines) - len(whole) < len(lines) / 50, [line for line in lines if line != expected]
+
+
+def test_one_that_prints_byte_by_byte_pays_for_it_itself(tmp_path):
+    """The loader comes before every PD, and is not to be kept busy by the least of them."""
+    if len(os.sched_getaffinity(0)) < 2:
+        pytest.skip("needs a second CPU, for the PD to go on while the loader runs")
+    with Running(tmp_path / "system", pd("drip", "drip", 1), "--no-realtime") as system:
+        assert lib.wait_until(lambda: "drip | xxx" in system.out(), 10)
+        loader = system.process.pid
+        begin, used = time.monotonic(), cpu_ns(loader)
+        time.sleep(2)
+        share = (cpu_ns(loader) - used) / (time.monotonic() - begin) / 1e9
+    assert share < 0.15, share
