@@ -236,11 +236,17 @@ void net_client_flush(void)
     hand_over(&client.tx_active, sddf_net_config.tx.channel);
 }
 
+/* Asks for a signal. True also if the neighbour only pretends that there is more. */
+static bool drained(struct sddf_queue_consumer *q)
+{
+    return sddf_queue_request_signal(q) || !sddf_queue_tail_possible(q);
+}
+
 bool net_client_idle(bool want_tx)
 {
-    bool idle = sddf_queue_request_signal(&client.rx_active);
+    bool idle = drained(&client.rx_active);
     if (want_tx) {
-        idle = sddf_queue_request_signal(&client.tx_free) && idle;
+        idle = drained(&client.tx_free) && idle;
     }
     return idle;
 }

@@ -263,6 +263,32 @@ static void hostile_indices(void **state)
     }
 }
 
+/* Both queues pretend to hold more for ever. The loop of the header ends all the same. */
+static void impossible_tails_are_no_loop(void **state)
+{
+    (void)state;
+    struct sddf_queue_producer_region *rx = (void *)(uintptr_t)sddf_net_config.rx.active.producer;
+    struct sddf_queue_producer_region *tx = (void *)(uintptr_t)sddf_net_config.tx.free.producer;
+    sddf_store_relaxed_u32(&rx->tail, UINT32_C(1) << 31);
+    sddf_store_relaxed_u32(&tx->tail, UINT32_C(1) << 31);
+    unsigned passes = 0;
+    do {
+        struct net_frame frame;
+        uint32_t buffer;
+        for (unsigned i = 0; i < NET_CLIENT_PASS; i++) {
+            if (net_client_receive(&frame) == NET_RECEIVE_FRAME) {
+                net_client_return(frame.buffer);
+            }
+        }
+        while (net_client_reserve(&buffer) != NULL && passes < 1000) {
+            net_client_send(buffer, 60, 0, 0, 0);
+        }
+        net_client_flush();
+        passes++;
+    } while (!net_client_idle(true) && passes < 1000);
+    assert_int_equal(passes, 1);
+}
+
 static void signals_only_who_waits(void **state)
 {
     (void)state;
@@ -332,6 +358,7 @@ int main(void)
         TEST(hostile_copier),
         TEST(hostile_virt_tx),
         TEST(hostile_indices),
+        TEST(impossible_tails_are_no_loop),
         TEST(signals_only_who_waits),
         TEST(no_buffer_no_send),
         TEST(wrong_configuration),
