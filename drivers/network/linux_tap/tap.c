@@ -119,7 +119,7 @@ static bool rx_return(void)
     uint32_t n = ready < space ? ready : space;
     uint64_t packets = 0;
     uint64_t bytes = 0;
-    struct net_entry entry;
+    struct net_entry entry, again; /* an entry is read twice, and may differ: the first counts */
     rx_drained = false;
     for (uint32_t i = 0; i < n && net_queue_peek(&rx_free, &entry); i++) {
         entry.address -= entry.address % NET_BUFFER_SIZE;
@@ -130,7 +130,7 @@ static bool rx_return(void)
             break;
         }
         if (length == -EFAULT) {
-            net_queue_dequeue(&rx_free, &entry); /* no buffer of the device's: not given back */
+            net_queue_dequeue(&rx_free, &again); /* no buffer of the device's: not given back */
             count(NET_STAT_REFUSED_ADDRESS, 1);
             continue;
         }
@@ -143,7 +143,7 @@ static bool rx_return(void)
             count(NET_STAT_DROP_MALFORMED, 1); /* the buffer is still the next one */
             continue;
         }
-        net_queue_dequeue(&rx_free, &entry);
+        net_queue_dequeue(&rx_free, &again);
         net_queue_enqueue(&rx_active,
                           (struct net_entry){.address = entry.address, .length = (uint16_t)length});
         packets++;
@@ -160,9 +160,9 @@ static bool rx_return(void)
         if (n < ready) {
             retry_after(RETRY_NS); /* virt_rx has no room */
         }
-        return !rx_drained && retry == 0;
+        return !rx_drained && retry == 0 && sddf_queue_tail_possible(&rx_free);
     }
-    return !sddf_queue_request_signal(&rx_free);
+    return !sddf_queue_request_signal(&rx_free) && sddf_queue_tail_possible(&rx_free);
 }
 
 /* ---- Tx ------------------------------------------------------------------------------------ */
@@ -192,7 +192,7 @@ static bool tx_return(void)
     uint32_t done = 0;
     uint64_t packets = 0;
     uint64_t bytes = 0;
-    struct net_entry entry;
+    struct net_entry entry, again; /* as in rx_return */
     while (done < n && net_queue_peek(&tx_active, &entry)) {
         uint64_t at = locate(entry.address, entry.length);
         if (!tx_refused(&entry, at)) {
@@ -208,7 +208,7 @@ static bool tx_return(void)
                 bytes += entry.length;
             }
         }
-        net_queue_dequeue(&tx_active, &entry);
+        net_queue_dequeue(&tx_active, &again);
         net_queue_enqueue(&tx_free, (struct net_entry){.address = entry.address});
         done++;
     }
@@ -222,7 +222,7 @@ static bool tx_return(void)
         retry_after(RETRY_NS); /* (also when virt_tx has no room for what is its own) */
         return false;
     }
-    return !sddf_queue_request_signal(&tx_active);
+    return !sddf_queue_request_signal(&tx_active) && sddf_queue_tail_possible(&tx_active);
 }
 
 /* ---- interrupt ----------------------------------------------------------------------------- */
