@@ -16,7 +16,7 @@
  *
  * Interrupts. Every received frame may interrupt an idle driver. Transmitted ones do so only when
  * somebody is short of their buffers: virt_tx, which says so by its mark in the free queue, or the
- * driver itself, whose ring is full. Otherwise they are gathered whenever the driver runs.
+ * driver itself, whose ring is full. Otherwise they are gathered when the next frame goes out.
  *
  * Checksums. NET_CSUM_WANTED needs VIRTIO_NET_F_CSUM and is refused without. With
  * VIRTIO_NET_F_GUEST_CSUM the device vouches for a frame's checksum in two ways (5.1.6.4), and both
