@@ -295,6 +295,45 @@ static void attach_statistics(const struct sddf_region_config *region)
     sddf_store_release_u32(&client.stats->magic, NET_STATS_MAGIC);
 }
 
+/*
+ * After a restart: what lies in a queue is with the copier, or on its way from there, and must not
+ * be offered a second time. (One that the copier fills just now is in neither queue. It refuses the
+ * second offer until the frame is taken; after that, one frame may overwrite another.)
+ */
+static void mark_queued(struct buffers *b, const sddf_atomic_u64 *entries, uint32_t from,
+                        uint32_t count, uint32_t capacity)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t slot = (from + i) & (capacity - 1);
+        uint64_t address = sddf_load_relaxed_u64(&entries[(size_t)slot * net_queue_words]);
+        if (address / NET_BUFFER_SIZE < b->count) {
+            b->place[address / NET_BUFFER_SIZE] = AWAY;
+        }
+    }
+}
+
+static void rx_start(void)
+{
+    struct buffers *b = &client.rx;
+    for (uint32_t buffer = 0; buffer < b->count; buffer++) {
+        b->place[buffer] = SPARE;
+    }
+    /* First what is offered: a buffer that the copier takes meanwhile is in neither queue later. */
+    const struct sddf_queue_producer *offered = &client.rx_free;
+    uint32_t room = sddf_queue_space(&client.rx_free, offered->capacity);
+    uint32_t waiting = offered->capacity - room;
+    mark_queued(b, offered->own->entries, offered->tail - waiting, waiting, offered->capacity);
+    const struct sddf_queue_consumer *arrived = &client.rx_active;
+    uint32_t frames = sddf_queue_available(&client.rx_active);
+    mark_queued(b, arrived->peer->entries, arrived->head, frames, arrived->capacity);
+    /* The last first: spares are a stack, and buffer 0 is to be offered first. */
+    for (uint32_t buffer = b->count; buffer-- > 0;) {
+        if (b->place[buffer] == SPARE) {
+            b->spare[b->spare_count++] = buffer;
+        }
+    }
+}
+
 bool net_client_init(void)
 {
     const struct net_client_config *config = &sddf_net_config;
@@ -319,11 +358,7 @@ bool net_client_init(void)
     client.tx.count = config->tx_buffer_count;
     attach_statistics(&config->stats);
 
-    /* The last first: spares are a stack, and buffer 0 is to be offered first. */
-    for (uint32_t buffer = config->rx_buffer_count; buffer-- > 0;) {
-        client.rx.place[buffer] = SPARE;
-        client.rx.spare[client.rx.spare_count++] = buffer;
-    }
+    rx_start();
     net_client_flush();
     return true;
 }

@@ -326,6 +326,35 @@ static void no_buffer_no_send(void **state)
     assert_false(net_client_can_send());
 }
 
+/* With frames on their way to it, frames in use, and the rest on offer. */
+static void a_restart_offers_no_buffer_twice(void **state)
+{
+    (void)state;
+    struct net_frame frame;
+    uint8_t bytes[60] = {0};
+    for (unsigned i = 0; i < 7; i++) {
+        assert_true(peer_deliver(bytes, sizeof(bytes), 0, 0));
+    }
+    for (unsigned i = 0; i < 3; i++) {
+        assert_int_equal(net_client_receive(&frame), NET_RECEIVE_FRAME); /* its last act */
+    }
+    net_client_flush();
+    assert_true(net_client_init());
+    bool mine[CAPACITY] = {0};
+    take_free(mine);
+    assert_int_equal(count(mine), CAPACITY - 4);
+    for (unsigned i = 0; i < 4; i++) {
+        assert_int_equal(net_client_receive(&frame), NET_RECEIVE_FRAME);
+        assert_false(mine[frame.buffer]);
+        net_client_return(frame.buffer);
+    }
+    assert_int_equal(net_client_receive(&frame), NET_RECEIVE_EMPTY);
+    net_client_flush();
+    take_free(mine);
+    assert_int_equal(count(mine), CAPACITY);
+    assert_int_equal(peer_stat(NET_STAT_REFUSED_OWNER), 0);
+}
+
 static void wrong_configuration(void **state)
 {
     (void)state;
@@ -361,6 +390,7 @@ int main(void)
         TEST(impossible_tails_are_no_loop),
         TEST(signals_only_who_waits),
         TEST(no_buffer_no_send),
+        TEST(a_restart_offers_no_buffer_twice),
         TEST(wrong_configuration),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
