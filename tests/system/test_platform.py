@@ -9,6 +9,7 @@ import json
 import os
 import re
 import signal
+import stat
 import struct
 import subprocess
 import tempfile
@@ -488,10 +489,13 @@ def test_budgets_hold(run):
     with run("".join(spinner(name, 20 - i, *budget)
                      for i, (name, budget) in enumerate(budgets.items())) + HELLO) as system:
         system.printed("hello", "hello from hello")  # Though it has the lowest priority.
-        time.sleep(0.1)
-        for name, share in zip(budgets, shares(system, budgets, 2)):
-            budget, period = budgets[name]
-            assert abs(share / (budget / period) - 1) < 0.05, (name, share)
+        wrong = None
+        for _ in range(4):  # A busy host may take more away than a budget leaves room for.
+            wrong = {name: share for name, share in zip(budgets, shares(system, budgets, 1.5))
+                     if abs(share / (budgets[name][0] / budgets[name][1]) - 1) >= 0.05}
+            if not wrong:
+                break
+        assert not wrong
     assert system.status == 0
 
 
@@ -523,9 +527,12 @@ def test_turns_within_a_priority(run):
         pytest.skip("needs real-time priorities")
     with run(spinner("short", 10, 1000, 1000) + spinner("long", 10, 3000, 3000)) as system:
         time.sleep(0.1)
-        short, long = shares(system, ("short", "long"), 1)
-        assert short + long > 0.8, (short, long)
-        assert abs(short / (short + long) - 0.25) < 0.03, (short, long)
+        for _ in range(4):
+            short, long = shares(system, ("short", "long"), 1)
+            if short + long > 0.8 and abs(short / (short + long) - 0.25) < 0.03:
+                break
+        else:
+            pytest.fail(f"{short}, {long}")
 
 
 # ---- rights --------------------------------------------------------------------------------------
@@ -570,6 +577,16 @@ def test_a_process_has_exactly_what_it_was_given(run):
         assert os.listdir(f"{proc}/root/") == []
         for kind in ("user", "mnt", "pid", "net", "ipc", "uts", "cgroup"):
             assert os.readlink(f"{proc}/ns/{kind}") != os.readlink(f"/proc/self/ns/{kind}")
+
+
+def test_nobody_may_read_the_starter(run):
+    """So that a PD is at no time dumpable; the kernel takes that from the program's mode."""
+    with run(HELLO) as system:
+        folder = Path(f"/proc/{system.process.pid}/fd")
+        modes = [stat.S_IMODE(entry.stat().st_mode) for entry in folder.iterdir()
+                 if os.readlink(entry).startswith("/memfd:") and "starter" in os.readlink(entry)]
+        assert modes == [0o111]
+        system.printed("hello", "hello from hello")
 
 
 def test_the_loader_gives_up_its_privileges(run):
