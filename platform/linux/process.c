@@ -16,6 +16,7 @@
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -253,6 +254,16 @@ bool linux_starter_open(struct linux_loader *loader)
     if (!linux_memory_open(&memory, "starter", linux_starter_program_size, MK_PAGE, true) ||
         !linux_memory_write(&memory, 0, linux_starter_program, linux_starter_program_size))
         return false;
+    /*
+     * Who may execute a program and not read it is not dumpable from the first instruction on: as
+     * nobody of the host, the new process shares its user with others, who could otherwise trace
+     * it, or open its descriptors, until it has dropped that itself.
+     */
+    if (fchmod(memory.rw, 0111) != 0) {
+        linux_complain("cannot make the starter unreadable: %s", strerror(errno));
+        linux_memory_close(&memory);
+        return false;
+    }
     linux_memory_seal(&memory);
     loader->starter = memory.ro;
     memory.ro = -1;

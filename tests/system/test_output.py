@@ -1,4 +1,5 @@
-"""What the loader prints, and whoever reads it: readers that stop, and PDs that print too much.
+"""The loader and those that it must not trust: readers of its output that stop, PDs that print too
+much, and other processes of the user that PDs become.
 
 The programs are in tests/platform; no network and no device is needed.
 """
@@ -9,13 +10,15 @@ import os
 import pty
 import signal
 import socket
+import stat
 import subprocess
 import time
+from pathlib import Path
 
 import pytest
 
 import lib
-from test_platform import PROGRAMS, Running, cpu_ns, pd
+from test_platform import HELLO, PROGRAMS, Running, cpu_ns, pd
 
 pytestmark = pytest.mark.skipif(not (PROGRAMS / "test_flood.elf").exists(),
                                 reason="the test programs are not built: make")
@@ -132,3 +135,13 @@ def test_one_that_prints_byte_by_byte_pays_for_it_itself(tmp_path):
         time.sleep(2)
         share = (cpu_ns(loader) - used) / (time.monotonic() - begin) / 1e9
     assert share < 0.15, share
+
+
+def test_nobody_may_read_the_starter(tmp_path):
+    """So that a PD is at no time dumpable; the kernel takes that from the program's mode."""
+    with Running(tmp_path / "system", HELLO) as system:
+        folder = Path(f"/proc/{system.process.pid}/fd")
+        modes = [stat.S_IMODE(entry.stat().st_mode) for entry in folder.iterdir()
+                 if os.readlink(entry).startswith("/memfd:") and "starter" in os.readlink(entry)]
+        assert modes == [0o111]
+        system.printed("hello", "hello from hello")
