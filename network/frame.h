@@ -20,6 +20,8 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
 
 #define FRAME_IPV4 0x0800
 #define FRAME_ARP  0x0806
+#define FRAME_VLAN 0x8100 /* IEEE 802.1Q's tag, then the type proper */
+#define FRAME_QINQ 0x88a8 /* another one */
 
 #define FRAME_BROADCAST UINT64_C(0xffffffffffff)
 
@@ -92,6 +94,35 @@ static inline bool frame_is_udp_to(const uint8_t *at, uint32_t length, uint16_t 
     uint32_t header = (uint32_t)(version & 0xf) * 4;
     return version >> 4 == 4 && header >= 20 && left >= header + 8 && frame_read_u8(ip + 9) == 17 &&
            (frame_read_be16(ip + 6) & 0x1fff) == 0 && frame_read_be16(ip + header + 2) == port;
+}
+
+/* Whom an ARP packet for Ethernet and IPv4 speaks for. */
+struct frame_arp_sender {
+    uint64_t mac;
+    uint32_t ipv4; /* network order */
+};
+
+/* False if it is none, or not whole: everything that is read lies within `length`. */
+static inline bool frame_read_arp_sender(const uint8_t *at, uint32_t length,
+                                         struct frame_arp_sender *sender)
+{
+    if (length < 42) {
+        return false;
+    }
+    uint64_t low = ((const volatile struct frame_u64 *)(at + 22))->value;
+    sender->mac = low & FRAME_BROADCAST;
+    sender->ipv4 = ((const volatile struct frame_u32 *)(at + 28))->value;
+    return frame_read_u8(at + 18) == 6 && frame_read_u8(at + 19) == 4;
+}
+
+/* Two tags, or one before ARP. Hosts look behind a tag of the VLAN 0 as if it was not there. */
+static inline bool frame_hides_arp(const uint8_t *at, uint32_t length, uint16_t type)
+{
+    if ((type != FRAME_VLAN && type != FRAME_QINQ) || length < NET_FRAME_MIN + 4) {
+        return false;
+    }
+    uint16_t inner = frame_read_be16(at + 16);
+    return inner == FRAME_ARP || inner == FRAME_VLAN || inner == FRAME_QINQ;
 }
 
 /*

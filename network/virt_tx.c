@@ -43,6 +43,7 @@ struct client {
     uint32_t buffer_count;
     uint32_t in_flight; /* buffers at the driver */
     uint32_t budget;    /* entries that it may still send in this pass */
+    uint32_t ipv4;      /* 0: it claims one */
     bool any_mac;
     uint8_t channel;
     uint8_t *owner;  /* enum owner, of each of its buffers */
@@ -203,14 +204,42 @@ static enum net_stat departure_entry_fault(const struct net_entry *entry)
     return NET_STAT_COUNT;
 }
 
+/*
+ * May a client say this by ARP? An answer in a neighbour's name would take all that is sent to it.
+ * Who has an address speaks for it alone, or asks whether somebody has one (for nobody, RFC 5227);
+ * who claims one speaks for any that is no other client's by the configuration. Rare enough to look
+ * through the clients.
+ */
+static bool arp_ok(const struct client *client, const uint8_t *frame, uint32_t length)
+{
+    struct frame_arp_sender sender;
+    if (!frame_read_arp_sender(frame, length, &sender) || sender.mac != client->mac) {
+        return false;
+    }
+    if (sender.ipv4 == 0 || client->ipv4 != 0) {
+        return sender.ipv4 == 0 || sender.ipv4 == client->ipv4;
+    }
+    for (uint32_t i = 0; i < client_count; i++) {
+        if (clients[i].ipv4 == sender.ipv4) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static enum net_stat departure_frame_fault(const struct client *client,
                                            const struct net_entry *entry)
 {
-    struct frame_header header = frame_read_header(client->data + entry->address);
+    const uint8_t *frame = client->data + entry->address;
+    struct frame_header header = frame_read_header(frame);
     bool own = client->any_mac ? mac_table_find(&macs, header.from) != MAC_TABLE_NONE
                                : header.from == client->mac;
     if (!own) {
         return NET_STAT_REFUSED_MAC;
+    }
+    if (!client->any_mac && ((header.type == FRAME_ARP && !arp_ok(client, frame, entry->length)) ||
+                             frame_hides_arp(frame, entry->length, header.type))) {
+        return NET_STAT_REFUSED_ARP;
     }
     if (mac_table_find(&macs, header.to) != MAC_TABLE_NONE) {
         return NET_STAT_DROP_LOCAL; /* there is no switch here */
@@ -410,6 +439,7 @@ static const char *client_start(uint32_t number, const struct net_virt_tx_client
         .data = (const uint8_t *)(uintptr_t)config->data.vaddr,
         .io_address = config->data.io_address,
         .mac = frame_mac(config->mac),
+        .ipv4 = config->ipv4,
         .buffer_count = config->buffer_count,
         .any_mac = config->any_mac != 0,
         .channel = config->tx.channel,

@@ -276,6 +276,7 @@ static void make_client_tx(struct making *m, const struct network_client *c, con
     struct net_virt_tx_client *at_virt =
         &m->virt_tx_config.client[m->virt_tx_config.client_count++];
     memcpy(at_virt->mac, c->mac, sizeof(at_virt->mac));
+    at_virt->ipv4 = c->dhcp ? 0 : htonl(c->ip.address);
     pair(m, name, "tx", capacity, capacity, (struct side){c->pd, &client->tx},
          (struct side){m->virt_tx, &at_virt->tx}, both_ways(m, c->pd, m->virt_tx, c->place),
          c->place);

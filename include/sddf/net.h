@@ -133,6 +133,7 @@ struct net_virt_tx_client {
     uint8_t mac[6];  /* the only source MAC that it may send with; the ARP component: see below */
     uint8_t any_mac; /* 1: may send with the MAC of any client of this network (ARP only) */
     uint8_t reserved;
+    uint32_t ipv4; /* its address, which its ARP may speak for; network order, 0: it claims one */
 };
 
 struct net_virt_tx_config {
@@ -237,6 +238,7 @@ enum net_stat {
     NET_STAT_ARP_ANSWERS,     /* ARP replies sent */
     NET_STAT_DEVICE_ERRORS,   /* the device said no, or something impossible */
     NET_STAT_TX_COPIED_BYTES, /* bytes of packets to be sent that this PD copied in memory */
+    NET_STAT_REFUSED_ARP,     /* refused: ARP that speaks for an address not the client's own */
     NET_STAT_COUNT,
 };
 
@@ -247,7 +249,7 @@ enum net_stat {
             "kicks", "drop_full", "drop_no_buffer", "drop_unknown", "drop_malformed",              \
             "drop_local", "drop_stack", "refused_address", "refused_length", "refused_owner",      \
             "refused_mac", "refused_flags", "refused_claim", "arp_answers", "device_errors",       \
-            "tx_copied_bytes"                                                                      \
+            "tx_copied_bytes", "refused_arp"                                                       \
     }
 
 #define NET_STATS_MAGIC 0x5354454eu /* "NETS" as bytes on a little-endian machine */

@@ -253,6 +253,8 @@ static void test_configurations(void **state)
     assert_int_equal(rx->buffer_count, 64);
 
     assert_int_equal(tx->client_count, 3);
+    assert_int_equal(tx->client[0].ipv4, htonl(0x0a00000a));
+    assert_int_equal(tx->client[1].ipv4, 0); /* claims one */
     assert_int_equal(tx->client[2].any_mac, 1);
     assert_int_equal(tx->client[0].data.io_address, s->io_spaces[0].maps[1].iovaddr);
     assert_int_equal(driver->data_count, 4);

@@ -30,6 +30,9 @@ static const uint64_t io[CLIENTS] = {0x50000000, 0x10000000, 0x10000000 + BUFFER
 static struct rig_peer driver;
 static struct rig_peer peer[CLIENTS];
 
+static const uint32_t rig_ipv4_a = 0x0a00000a;
+static const uint32_t rig_ipv4_other = 0x0b00000a;
+
 static int setup(void **state)
 {
     (void)state;
@@ -51,6 +54,7 @@ static int setup(void **state)
     }
     memcpy(config->client[A].mac, rig_mac_a, 6);
     memcpy(config->client[B].mac, rig_mac_b, 6);
+    config->client[A].ipv4 = rig_ipv4_a; /* B claims one */
     config->client[ARP].any_mac = 1;
     rig_attach(&driver, &config->driver.free, &config->driver.active);
     for (uint32_t i = 0; i < CLIENTS; i++) {
@@ -194,6 +198,59 @@ static void test_macs(void **state)
     assert_int_equal(rig_waiting(&peer[A]), 2);
     assert_int_equal(rig_waiting(&peer[ARP]), 1);
     assert_int_equal(rig_waiting(&driver), 1);
+    assert_account();
+}
+
+/* ARP with this sender, in the client's next buffer, is sent on or refused. */
+static void check_arp(uint32_t client, const uint8_t mac[6], uint32_t ipv4, uint16_t length,
+                      bool passes)
+{
+    uint64_t refused = stat(1 + client, NET_STAT_REFUSED_ARP);
+    uint64_t offset = rig_take(&peer[client]).address;
+    uint8_t *frame = frame_at(client, offset);
+    memset(frame, 0, NET_BUFFER_SIZE);
+    rig_ethernet(frame, rig_broadcast, client == A ? rig_mac_a : rig_mac_b, FRAME_ARP);
+    frame[18] = 6;
+    frame[19] = 4;
+    memcpy(frame + 22, mac, 6);
+    memcpy(frame + 28, &ipv4, 4);
+    rig_send_at(&peer[client], offset, length);
+    fake_microkit_wake(CH_A + client);
+    assert_int_equal(rig_drain(&driver), passes);
+    assert_int_equal(stat(1 + client, NET_STAT_REFUSED_ARP) - refused, !passes);
+}
+
+static void test_arp_speaks_for_its_sender_alone(void **state)
+{
+    (void)state;
+    check_arp(A, rig_mac_a, rig_ipv4_a, 42, true);
+    check_arp(A, rig_mac_a, 0, 60, true);
+    check_arp(A, rig_mac_a, rig_ipv4_other, 42, false);
+    check_arp(A, rig_mac_b, rig_ipv4_a, 42, false);
+    check_arp(A, rig_mac_a, rig_ipv4_a, 41, false);
+    check_arp(B, rig_mac_b, rig_ipv4_other, 42, true);
+    check_arp(B, rig_mac_b, 0, 42, true);
+    check_arp(B, rig_mac_b, rig_ipv4_a, 42, false);
+    check_arp(B, rig_host, rig_ipv4_other, 42, false);
+    assert_account();
+}
+
+static void test_arp_behind_a_tag_is_refused(void **state)
+{
+    (void)state;
+    static const uint16_t types[][2] = {{FRAME_VLAN, FRAME_ARP},  {FRAME_QINQ, FRAME_ARP},
+                                        {FRAME_VLAN, FRAME_VLAN}, {FRAME_QINQ, FRAME_VLAN},
+                                        {FRAME_VLAN, FRAME_QINQ}, {FRAME_VLAN, FRAME_IPV4}};
+    for (uint32_t i = 0; i < 6; i++) {
+        uint64_t offset = rig_take(&peer[A]).address;
+        rig_ethernet(frame_at(A, offset), rig_host, rig_mac_a, types[i][0]);
+        rig_ethernet(frame_at(A, offset) + 4, rig_host, rig_mac_a, types[i][1]);
+        rig_ethernet(frame_at(A, offset), rig_host, rig_mac_a, types[i][0]);
+        rig_send_at(&peer[A], offset, 60);
+        fake_microkit_wake(CH_A);
+        assert_int_equal(rig_drain(&driver), types[i][1] == FRAME_IPV4);
+    }
+    assert_int_equal(stat(1 + A, NET_STAT_REFUSED_ARP), 5);
     assert_account();
 }
 
@@ -370,6 +427,8 @@ int main(void)
         cmocka_unit_test_setup(test_there_and_back, setup),
         cmocka_unit_test_setup(test_refusals_go_back, setup),
         cmocka_unit_test_setup(test_macs, setup),
+        cmocka_unit_test_setup(test_arp_speaks_for_its_sender_alone, setup),
+        cmocka_unit_test_setup(test_arp_behind_a_tag_is_refused, setup),
         cmocka_unit_test_setup(test_sent_twice_is_refused, setup),
         cmocka_unit_test_setup(test_turns_are_fair_and_back_pressure_keeps, setup),
         cmocka_unit_test_setup(test_hungry_client_is_not_left_waiting, setup),
