@@ -261,6 +261,17 @@ static void check_ids(const struct check *c, size_t pd)
     }
 }
 
+/* One that terminals heed: of ASCII, or U+0080 to U+009F (the parser has seen to UTF-8). */
+static bool has_control(const char *name)
+{
+    for (const unsigned char *at = (const unsigned char *)name; *at != '\0'; at++) {
+        if (*at < ' ' || *at == 0x7f || (at[0] == 0xc2 && at[1] < 0xa0)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void check_pd_names(const struct check *c, size_t index)
 {
     const struct system_pd *pd = &c->system->pds[index];
@@ -271,6 +282,11 @@ static void check_pd_names(const struct check *c, size_t index)
     if (strchr(pd->name, '/') != NULL) {
         system_error(c->errors, pd->place,
                      "the name \"%s\" contains \"/\"; files are named after it", pd->name);
+    }
+    if (has_control(pd->name)) { /* not shown as it is, since it would do something there too */
+        system_error(c->errors, pd->place,
+                     "the name of a protection domain contains a control character; it stands "
+                     "before each line that the protection domain prints");
     }
     for (size_t i = 0; i < index; i++) {
         const struct system_pd *other = &c->system->pds[i];
@@ -292,11 +308,6 @@ static void check_pd_names(const struct check *c, size_t index)
 void check_pds(const struct check *c)
 {
     const struct system *s = c->system;
-    if (s->pd_count > SYSTEM_PDS_MAX) {
-        system_error(c->errors, s->pds[SYSTEM_PDS_MAX].place,
-                     "the system has %zu protection domains; there can be %d", s->pd_count,
-                     SYSTEM_PDS_MAX);
-    }
     for (size_t i = 0; i < s->pd_count; i++) {
         check_pd_names(c, i);
         for (size_t j = 0; j < s->pds[i].map_count; j++) {
@@ -451,6 +462,13 @@ bool system_check(const struct system *system, const struct board *board,
                   const struct system_search *search, struct system_errors *errors)
 {
     size_t before = errors->count;
+    /* And nothing more of it: all else is compared with all else, and grows with the square. */
+    if (system->pd_count > SYSTEM_PDS_MAX) {
+        system_error(errors, system->pds[SYSTEM_PDS_MAX].place,
+                     "the system has %zu protection domains; there can be %d", system->pd_count,
+                     SYSTEM_PDS_MAX);
+        return false;
+    }
     struct check c = {system, board, search, errors,
                       calloc(system->pd_count + 1, sizeof(struct image))};
     if (c.images == NULL) {

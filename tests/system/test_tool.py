@@ -2,6 +2,7 @@
 """The sddf command from outside: what it prints, what it writes, how it exits."""
 
 import subprocess
+import time
 import xml.etree.ElementTree as ElementTree
 
 import pytest
@@ -30,6 +31,19 @@ def test_check_bad(tmp_path):
     lines = result.stderr.splitlines()
     assert lines[0].startswith(f"{bad}:2: ") and "protection_domain" in lines[0]
     assert lines[1].startswith(f"{bad}:3: ") and "channel" in lines[1]
+
+
+def test_check_far_too_many(tmp_path):
+    """Neither a message for each, nor a time that grows with their square."""
+    path = tmp_path / "many.xml"
+    path.write_text("<system>" + "".join(
+        f'<protection_domain name="p{i}" priority="1"><program_image path="no.elf"/></protection_domain>'
+        for i in range(40_000)) + "</system>")
+    begin = time.monotonic()
+    done = sddf("check", path)
+    assert done.returncode == 1
+    assert done.stderr.count("\n") < 5 and "there can be 63" in done.stderr
+    assert time.monotonic() - begin < 3
 
 
 @pytest.mark.parametrize("arguments", [(), ("chek",), ("check",), ("check", "--nothing", ECHO),
