@@ -57,8 +57,16 @@ def options():
     return option
 
 
+def whole_machine():
+    """Whether root here is root of the machine, and not of a user namespace."""
+    with open('/proc/self/uid_map', encoding='ascii') as file:
+        return [line.split() for line in file] == [['0', '0', '4294967295']]
+
+
 def become_root_of_our_own():
     """Without privilege: once more in a user namespace, where we may have interfaces."""
+    if os.geteuid() == 0 and not whole_machine():
+        os.environ['SDDF_RUN_INSIDE'] = '1'  # Somebody else has made the namespace.
     if os.environ.get('SDDF_RUN_INSIDE') or os.geteuid() == 0:
         return
     environment = dict(os.environ, SDDF_RUN_INSIDE='1')
