@@ -61,6 +61,26 @@ def test_kill(fresh, lab, name):
             system.check_echo(system.client(client), count=50, port=port)
 
 
+def test_dead_copier_takes_its_share_alone(fresh, lab, tmp_path):
+    """A copier that could hold every Rx buffer dies, and its client is flooded: all buffers would
+    wait for the dead, if nobody kept some for the others."""
+    wide = lib.ECHO.read_text().replace('rx="512"', 'rx="2048"', 1)
+    description = tmp_path / "wide.xml"
+    description.write_text(wide)
+    system = fresh(description=description)
+    system.account = {"dead_may_hold": True}
+    system.check_services()
+    dead, other = (system.client(name) for name in CLIENTS)
+    os.kill(system.pid(f"ethernet0_copy_{dead.name}"), signal.SIGKILL)
+    time.sleep(0.1)
+    flood = lab.flood(dead.ip, port=7, size=100)
+    time.sleep(0.5)
+    assert lab.end_flood(flood) > 4 * 2048
+    time.sleep(0.1)
+    for port in lib.UDP_PORTS:
+        system.check_echo(other, count=300, port=port)
+
+
 def test_kill_all(fresh):
     """Every PD dies: the loader reports each, and that there is nothing left to run, and ends."""
     system = fresh()
