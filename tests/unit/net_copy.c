@@ -125,6 +125,23 @@ static void test_double_return_is_refused(void **state)
     assert_int_equal(rig_waiting(&client), 1);
 }
 
+/* Who offers rubbish, and pretends that there is more of it, costs a frame a few looks. */
+static void test_rubbish_is_not_searched_for_buffers(void **state)
+{
+    (void)state;
+    sddf_store_relaxed_u32(&client.out.own->tail, UINT32_C(1) << 31);
+    for (uint32_t i = 0; i < BUFFERS; i++) {
+        uint64_t slot = (uint64_t)i * net_queue_words;
+        sddf_store_relaxed_u64(&client.out.own->entries[slot], UINT64_MAX);
+    }
+    for (uint32_t i = 1; i <= DMA_BUFFERS; i++) {
+        rig_send_at(&virt, 0, 100);
+        fake_microkit_wake(CH_RX);
+        assert_int_equal(stat(NET_STAT_DROP_NO_BUFFER), i);
+        assert_in_range(stat(NET_STAT_REFUSED_ADDRESS), 0, (uint64_t)i * (1 + BATCH));
+    }
+}
+
 static void test_virtualiser_is_checked(void **state)
 {
     (void)state;
@@ -183,6 +200,7 @@ int main(void)
         cmocka_unit_test_setup(test_no_buffer_drops_and_returns_at_once, setup),
         cmocka_unit_test_setup(test_client_that_takes_nothing_loses_its_own, setup),
         cmocka_unit_test_setup(test_double_return_is_refused, setup),
+        cmocka_unit_test_setup(test_rubbish_is_not_searched_for_buffers, setup),
         cmocka_unit_test_setup(test_virtualiser_is_checked, setup),
         cmocka_unit_test_setup(test_storm, setup),
         cmocka_unit_test_setup(test_mismatch_stops, setup),
