@@ -352,6 +352,22 @@ static void await(struct linux_loader *loader, struct pollfd *polled, size_t siz
         linux_budget_resume(loader);
 }
 
+/* The exit status tells of the end; what was lost before is not to be missed above it. */
+static void name_the_dead(const struct linux_loader *loader)
+{
+    char names[768] = "";
+    size_t used = 0;
+    for (size_t i = 0; i < loader->system->pd_count; i++) {
+        const struct linux_pd *pd = &loader->pds[i];
+        if ((pd->state == LINUX_PD_DEAD || pd->state == LINUX_PD_FAULTED) && used < sizeof names)
+            used += (size_t)snprintf(names + used, sizeof names - used, "%s%s",
+                                     used > 0 ? ", " : "", pd->system->name);
+    }
+    if (used > 0)
+        linux_complain("ended with these protection domains dead: %s%s", names,
+                       used < sizeof names ? "" : " ...");
+}
+
 bool linux_supervise(struct linux_loader *loader)
 {
     size_t count = loader->system->pd_count;
@@ -382,6 +398,8 @@ bool linux_supervise(struct linux_loader *loader)
             break;
     }
     free(polled);
+    if (alive)
+        name_the_dead(loader);
     return alive;
 }
 

@@ -145,3 +145,16 @@ def test_nobody_may_read_the_starter(tmp_path):
                  if os.readlink(entry).startswith("/memfd:") and "starter" in os.readlink(entry)]
         assert modes == [0o111]
         system.printed("hello", "hello from hello")
+
+
+def test_who_has_died_is_said_at_the_end(tmp_path):
+    with Running(tmp_path / "system", pd("illegal", "faults", 10) + HELLO +
+                 pd("late", "hello", 2)) as system:
+        system.complained("illegal: fault")
+        os.kill(system.pd("late")["pid"], signal.SIGKILL)
+        system.complained("late: killed")
+    assert system.status == 0
+    assert system.err().splitlines()[-1] == "sddf: ended with these protection domains dead: illegal, late"
+    with Running(tmp_path / "system", HELLO) as system:
+        pass
+    assert "protection domains dead" not in system.err()
