@@ -117,5 +117,12 @@ void linux_device_serve(struct linux_device *device, const struct pollfd *polled
 int linux_write_open(int fd);
 ssize_t linux_write_now(int fd, const void *bytes, size_t size);
 
+/*
+ * device_link.c: listens to what becomes of interfaces; -1: it cannot. And, when that is readable:
+ * says so if the interface of that index is gone, after which `*watch` is -1.
+ */
+int linux_link_watch(void);
+void linux_link_serve(const struct linux_device *device, int *watch, unsigned index);
+
 /* For the kinds: sets *why to what printf would print, and returns false. */
 bool linux_device_fail(char **why, const char *format, ...) __attribute__((format(printf, 2, 3)));

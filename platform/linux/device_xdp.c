@@ -66,6 +66,8 @@ struct xdp_state {
     size_t reserved_size;
     unsigned char *umem;
     uint64_t umem_size;
+    unsigned index; /* the interface's */
+    int watch;      /* for its end; -1 */
 };
 
 /* ---- the interface ------------------------------------------------------------------------- */
@@ -406,6 +408,9 @@ static void xdp_close(struct linux_device *device)
         if (state->layout >= 0) {
             close(state->layout);
         }
+        if (state->watch >= 0) {
+            close(state->watch);
+        }
     }
     if (device->fd >= 0) {
         close(device->fd);
@@ -433,6 +438,8 @@ static bool start(struct linux_device *device, struct xdp_state *state, const st
         return false;
     }
     snprintf(device->interface, sizeof(device->interface), "%s", options->netdev);
+    state->watch = linux_link_watch(); /* first, or its end could be missed */
+    state->index = if_nametoindex(device->interface);
     device->fd = socket(AF_XDP, SOCK_RAW | SOCK_CLOEXEC, 0);
     if (device->fd < 0) {
         return linux_device_fail(why, "cannot make an AF_XDP socket: %s%s", strerror(errno),
@@ -468,6 +475,7 @@ static bool xdp_open(struct linux_device *device, const struct system *system,
     state->filter.link = -1;
     state->addresses = -1;
     state->layout = -1;
+    state->watch = -1;
     device->state = state;
     if (!start(device, state, system, memory, options, why)) {
         xdp_close(device);
@@ -476,8 +484,24 @@ static bool xdp_open(struct linux_device *device, const struct system *system,
     return true;
 }
 
+static void xdp_poll(struct linux_device *device, struct pollfd *polled)
+{
+    const struct xdp_state *state = device->state;
+    polled[0] = (struct pollfd){.fd = state->watch, .events = POLLIN};
+}
+
+static void xdp_serve(struct linux_device *device, const struct pollfd *polled)
+{
+    struct xdp_state *state = device->state;
+    if (polled[0].revents != 0 && state->watch >= 0) {
+        linux_link_serve(device, &state->watch, state->index);
+    }
+}
+
 const struct linux_device_kind linux_device_xdp = {
     .name = "af_xdp",
     .open = xdp_open,
     .close = xdp_close,
+    .poll = xdp_poll,
+    .serve = xdp_serve,
 };
