@@ -43,6 +43,9 @@ enum {
 #define ARP_REQUEST        1
 #define ARP_REPLY          2
 
+/* Passes, in one wake-up, over a queue that others keep filling: then a claim may have its turn. */
+#define PASSES_MAX 4
+
 static bool running;
 static const uint8_t *dma;
 static uint8_t *data;
@@ -192,16 +195,39 @@ static void entry_take(const struct net_entry *entry)
     net_queue_enqueue(&rx_free, empty);
 }
 
-/* At most what virt_rx's queue holds, and what can be given back. True: there is more already. */
-static bool rx_return(void)
+/* So many entries at most, and no more than can be given back. How many it were. */
+static uint32_t entries_take(uint32_t count)
 {
-    uint32_t left = sddf_queue_available(&rx_active);
-    left = setup_min(left, sddf_queue_space(&rx_free, left));
-    bool stuck = left == 0; /* virt_rx lends no more than it takes back; if it does, it waits */
+    count = setup_min(count, sddf_queue_space(&rx_free, count));
     struct net_entry entry;
-    while (left-- > 0 && net_queue_dequeue(&rx_active, &entry)) {
+    for (uint32_t i = 0; i < count && net_queue_dequeue(&rx_active, &entry); i++) {
         entry_take(&entry);
     }
+    return count;
+}
+
+/*
+ * The last pass: asks for a signal behind what is there, and only then takes that, so whatever
+ * comes meanwhile is another wake-up. Impossible while the queue is full, for an entry that it has
+ * no room for will not come: false.
+ */
+static bool rx_return_last(void)
+{
+    sddf_queue_consumer_refresh(&rx_active);
+    uint32_t count = sddf_queue_available(&rx_active);
+    if (count == rx_active.capacity || !sddf_queue_request_signal_at(&rx_active, count + 1)) {
+        return false;
+    }
+    entries_take(count);
+    sddf_queue_release(&rx_active);
+    return true;
+}
+
+/* At most what virt_rx's queue holds. True: there is more already. */
+static bool rx_return(void)
+{
+    /* virt_rx lends no more than it takes back; if it does, it waits. */
+    bool stuck = entries_take(sddf_queue_available(&rx_active)) == 0;
     bool empty = sddf_queue_request_signal(&rx_active);
     return !empty && !stuck && drain_again(&rx_active);
 }
@@ -359,8 +385,10 @@ void notified(microkit_channel ch)
     }
     tally_add(&tally, NET_STAT_WAKEUPS, 1);
     bool more;
+    uint32_t passes = 0;
     do {
-        more = rx_return();
+        more = passes++ < PASSES_MAX || !rx_return_last();
+        more = more && rx_return();
         pass_end();
     } while (more);
 }
