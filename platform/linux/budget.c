@@ -142,11 +142,18 @@ static uint64_t keep_turns(struct linux_loader *loader, struct linux_pd *first, 
 /* CPU time so far; NEVER if it has ended. */
 static uint64_t used_by(const struct linux_pd *pd)
 {
-    clockid_t clock;
     struct timespec used;
-    if (pd->reaped || clock_getcpuclockid(pd->pid, &clock) != 0 || clock_gettime(clock, &used) != 0)
+    if (pd->reaped || clock_gettime(pd->budget.clock, &used) != 0)
         return NEVER;
     return (uint64_t)used.tv_sec * 1000000000 + (uint64_t)used.tv_nsec;
+}
+
+/* Is it time to look at this one? Each look is a system call, and there are many PDs. */
+static bool due(const struct linux_keeper *keeper, const struct linux_pd *pd, uint64_t now)
+{
+    const struct linux_budget *budget = &pd->budget;
+    return pd->cpu == keeper->cpu && ((budget->limited && now >= budget->due) ||
+                                      (budget->first != NULL && now >= budget->first->budget.look));
 }
 
 static uint64_t look(struct linux_keeper *keeper)
@@ -156,11 +163,12 @@ static uint64_t look(struct linux_keeper *keeper)
     pthread_mutex_lock(&loader->reaping);
     for (size_t i = 0; i < loader->system->pd_count; i++) {
         struct linux_pd *pd = &loader->pds[i];
-        used[i] = NEVER;
-        if (pd->cpu == keeper->cpu && (pd->budget.limited || pd->budget.first != NULL))
-            used[i] = used_by(pd);
-        if (used[i] != NEVER && pd->budget.limited)
-            next = smaller(next, keep_budget(loader, pd, now, used[i]));
+        used[i] = due(keeper, pd, now) ? used_by(pd) : NEVER;
+        if (pd->cpu != keeper->cpu || !pd->budget.limited || pd->reaped)
+            continue;
+        if (used[i] != NEVER && now >= pd->budget.due)
+            pd->budget.due = keep_budget(loader, pd, now, used[i]);
+        next = smaller(next, pd->budget.due);
     }
     for (size_t i = 0; i < loader->system->pd_count; i++)
         if (loader->pds[i].budget.first == &loader->pds[i] && loader->pds[i].cpu == keeper->cpu)
@@ -220,6 +228,10 @@ static bool plan(struct linux_loader *loader, struct linux_pd *pd)
             continue;
         budget->first = other->index < pd->index ? other->budget.first : pd;
         break;
+    }
+    if (clock_getcpuclockid(pd->pid, &budget->clock) != 0) {
+        linux_complain("%s: has no clock of its processor time", pd->system->name);
+        return false;
     }
     if (!budget->limited)
         return true;

@@ -9,6 +9,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <sys/types.h>
+#include <time.h>
 
 #include "platform/linux/abi.h"
 #include "platform/linux/loader.h"
@@ -42,7 +43,9 @@ struct linux_family {
 
 /* Times in ns; what is used is the process's CPU time. Of the keeper's alone but for `over`. */
 struct linux_budget {
-    bool limited; /* budget below period */
+    bool limited;    /* budget below period */
+    clockid_t clock; /* of its CPU time */
+    uint64_t due;    /* when to look at its budget next */
     uint64_t budget, period;
     uint64_t window;  /* when this period began */
     uint64_t used_at; /* what had been used then */
