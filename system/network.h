@@ -9,7 +9,7 @@
 #include "system/component.h"
 
 #define NETWORK_RX_BUFFERS_DEFAULT 2048
-#define NETWORK_QUEUE_DEFAULT      512   /* a client's rx and tx */
+#define NETWORK_QUEUE_DEFAULT      512                    /* a client's rx and tx */
 #define NETWORK_QUEUE_MAX          NET_CLIENT_BUFFERS_MAX /* the library has tables of that size */
 #define NETWORK_RX_BUFFERS_MAX     16384
 

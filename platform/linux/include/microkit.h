@@ -108,7 +108,7 @@ typedef unsigned int microkit_channel;
 typedef unsigned int microkit_child;
 typedef seL4_MessageInfo_t microkit_msginfo;
 
-#define MICROKIT_MAX_CHANNELS 62
+#define MICROKIT_MAX_CHANNELS   62
 #define MICROKIT_PD_NAME_LENGTH 64
 
 /* This PD's name, NUL-terminated. */
