@@ -64,7 +64,8 @@ def test_kill(fresh, lab, name):
 def test_dead_copier_takes_its_share_alone(fresh, lab, tmp_path):
     """A copier that could hold every Rx buffer dies, and its client is flooded: all buffers would
     wait for the dead, if nobody kept some for the others."""
-    wide = lib.ECHO.read_text().replace('rx="512"', 'rx="2048"', 1)
+    wide = lib.ECHO.read_text().replace('rx_buffers="256"', 'rx_buffers="2048"')
+    wide = wide.replace('rx="64"', 'rx="2048"', 1)
     description = tmp_path / "wide.xml"
     description.write_text(wide)
     system = fresh(description=description)
