@@ -113,13 +113,14 @@ static uint64_t keep_turns(struct linux_loader *loader, struct linux_pd *first, 
     if (now < leader->look)
         return leader->look;
     bool others = false; /* has one run that did not have to give way last time? */
-    uint64_t left = LONGEST_TURN;
+    uint64_t left = LONGEST_TURN, busy = 0;
     const struct linux_pd *gave_way = NULL;
     for (size_t i = first->index; i < loader->system->pd_count; i++) {
         struct linux_budget *budget = &loader->pds[i].budget;
         if (budget->first != first || used[i] == NEVER)
             continue;
         others |= used[i] != budget->seen && leader->gave_way != &loader->pds[i];
+        busy += used[i] - budget->seen;
         budget->seen = used[i];
         if (used[i] - budget->turn_at >= budget->budget) {
             next_turn(&loader->pds[i]);
@@ -130,9 +131,14 @@ static uint64_t keep_turns(struct linux_loader *loader, struct linux_pd *first, 
     }
     /*
      * If the one that gave way was the one that ran on, it is alone (or nobody ran) and needs no
-     * turns; whoever joins then waits a little longer for its first.
+     * turns; whoever joins then waits a little longer for its first. The same if all of them
+     * together used less than half of the CPU since the last look: they sleep in between, so they
+     * make room for each other anyway, and looking costs more than it could mend.
      */
-    leader->interval = others ? 0 : smaller(2 * leader->interval + left, LONGEST_TURN);
+    bool crowded = 2 * busy >= now - leader->looked;
+    leader->looked = now;
+    leader->interval =
+        others && crowded ? 0 : smaller(2 * leader->interval + left, LONGEST_TURN);
     if (gave_way != NULL || others)
         leader->gave_way = gave_way;
     leader->look = now + (left > leader->interval ? left : leader->interval);

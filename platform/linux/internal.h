@@ -60,6 +60,7 @@ struct linux_budget {
     uint64_t interval;      /* of the first one: between two looks, at least */
     const struct linux_pd *gave_way; /* of the first one: who was last sent to the end */
     uint64_t look;                   /* of the first one: when to look next */
+    uint64_t looked;                 /* ... and when the last look was */
 };
 
 struct linux_pd {
