@@ -131,7 +131,7 @@ def test_no_code_that_a_platform_chooses():
      "a second <dma>; a board has one"),
     ('<dma phys_addr="0x80000000" size="0x10000000" coherent="true"/>', "",
      "a region has a phys_addr, or is memory of a board with <dma>"),
-    ('size="0x10000000"', 'size="0x400000"', "reach 0x400000 bytes of memory, and with"),
+    ('size="0x10000000"', 'size="0x80000"', "reach 0x80000 bytes of memory, and with"),
 ])
 def test_mistakes_in_a_board(cross, tmp_path, before, after, answer):
     text = (boards.HERE / "boards" / "qemu_virt_aarch64.xml").read_text()

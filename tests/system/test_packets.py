@@ -79,8 +79,12 @@ def test_ping_of_every_size(echo, lab, name):
             payload = pattern(size, size)
             sock.send(packets.icmp_echo(ident, size, payload))
             wanted = packets.icmp_echo(ident, size, payload, kind=0)
-            answer = sock.recv(65536)
-            assert answer[20:] == wanted, f"{size} bytes: another answer"
+            answer = sock.recv(65536)[20:]
+            # The checksum is adjusted, not made anew, and 0 and 0xffff say the same (RFC 1624).
+            if answer[2:4] in (b"\0\0", b"\xff\xff"):
+                answer = answer[:2] + wanted[2:4] + answer[4:]
+                assert wanted[2:4] in (b"\0\0", b"\xff\xff")
+            assert answer == wanted, f"{size} bytes: another answer"
 
 
 @pytest.mark.parametrize("port", lib.UDP_PORTS)
