@@ -137,8 +137,7 @@ static uint64_t keep_turns(struct linux_loader *loader, struct linux_pd *first, 
      */
     bool crowded = 2 * busy >= now - leader->looked;
     leader->looked = now;
-    leader->interval =
-        others && crowded ? 0 : smaller(2 * leader->interval + left, LONGEST_TURN);
+    leader->interval = others && crowded ? 0 : smaller(2 * leader->interval + left, LONGEST_TURN);
     if (gave_way != NULL || others)
         leader->gave_way = gave_way;
     leader->look = now + (left > leader->interval ? left : leader->interval);
