@@ -168,5 +168,5 @@ def test_interrupted(by):
                               stdout=subprocess.PIPE) as load:
             time.sleep(0.5)
             load.send_signal(by)
-            output, _ = load.communicate(timeout=5)
+            output, _ = load.communicate(timeout=200)
     assert load.returncode == 0 and "returned" in output

@@ -45,11 +45,11 @@ def test_broadcast_wakes_nobody(echo, lab, wire):
     before = {name: echo.stats(name) for name in copiers + [c.name for c in echo.clients]}
     for i in range(500):
         wire.send(arp_request(lab, "10.0.0.99"))
-        wire.send(arp_request(lab, echo.clients[0].ip))
         wire.send(datagram(lab, echo.clients[0], pattern(100, i), dst=BROADCAST))
         wire.send(datagram(lab, echo.clients[0], pattern(100, i), dst="01:00:5e:00:00:01"))
-    answers = sum(is_arp(frame) for frame in wire.frames(0.5))
-    assert answers >= 450, f"only {answers} of 500 requests were answered"
+        wire.send(arp_request(lab, echo.clients[0].ip))
+        # One at a time: an answer that stands for all before it.
+        assert wire.expect(is_arp, 10), f"request {i} was not answered"
     for name, old in before.items():
         new = echo.stats(name)
         assert new["rx_packets"] == old["rx_packets"], f"{name} got packets"
@@ -173,8 +173,14 @@ def test_short_and_overlong_frames(echo, lab, wire):
             frame = datagram(lab, client, payload)[:length]
             for _ in range(20):
                 wire.send(frame)
-            answers = [f for f in wire.frames(0.03) if is_answer(f) and not is_refusal(f)]
-            if 42 <= length <= 1514:
+            right = 42 <= length <= 1514
+            answers = []
+            for frame in wire.frames(10 if right else 0.05):
+                if is_answer(frame) and not is_refusal(frame):
+                    answers.append(frame)
+                if len(answers) == 20 and right:
+                    break
+            if right:
                 assert len(answers) == 20, f"{length} bytes: {len(answers)} of 20 answers"
                 assert all(f[42:42 + len(payload)] == payload for f in answers)
             else:

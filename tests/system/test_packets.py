@@ -136,7 +136,7 @@ def test_two_clients_at_once(echo, lab):
         sock.connect((client.ip, port))
         outstanding[sock] = set()
     sent = got = 0
-    end = time.monotonic() + 10
+    end = time.monotonic() + 120
     while got < 8000 and time.monotonic() < end:
         for index, (_, _, sock) in enumerate(with_socks):
             while len(outstanding[sock]) < 4 and sent < 8000:
@@ -144,7 +144,7 @@ def test_two_clients_at_once(echo, lab):
                 sock.send(data)
                 outstanding[sock].add(data)
                 sent += 1
-        ready, _, _ = select.select([sock for _, _, sock in with_socks], [], [], 1)
+        ready, _, _ = select.select([sock for _, _, sock in with_socks], [], [], 30)
         assert ready, f"{got} of {sent} came back"
         for sock in ready:
             answer = sock.recv(65536)
@@ -205,11 +205,11 @@ def test_tcp_100_megabytes(echo, lab):
     """There and back again, with a checksum."""
     total = 100 * 1000 * 1000
     start = time.monotonic()
-    with lab.tcp(echo.clients[0].ip, timeout=10) as sock:
+    with lab.tcp(echo.clients[0].ip, timeout=60) as sock:
         tcp_echo(sock, total)
     seconds = time.monotonic() - start
     print(f"100 MB each way in {seconds:.1f} s, {total * 8 / seconds / 1e6:.0f} Mb/s each way")
-    assert seconds < 60
+    assert seconds < 300
 
 
 def test_tcp_both_clients_at_once(echo, lab):
@@ -223,7 +223,7 @@ def test_tcp_both_clients_at_once(echo, lab):
             failures.append(f"{client.name}: {error}")
 
     # Namespaces belong to threads: this one knows its way back.
-    lab_tcp = {client.name: lab.tcp(client.ip, timeout=10) for client in echo.clients}
+    lab_tcp = {client.name: lab.tcp(client.ip, timeout=60) for client in echo.clients}
     threads = [threading.Thread(target=one, args=(client, seed))
                for seed, client in enumerate(echo.clients)]
     for thread in threads:

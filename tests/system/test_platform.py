@@ -68,7 +68,7 @@ class Running:
         with contextlib.suppress(ProcessLookupError):
             self.process.send_signal(signal.SIGINT)
         try:
-            self.status = self.process.wait(10)
+            self.status = self.process.wait(60)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
@@ -366,7 +366,7 @@ def test_sixty_three_pds_and_sixty_two_channels(run):
 ])
 def test_more_is_refused(run, description, message):
     system = run(description)
-    assert system.process.wait(10) == 1
+    assert system.process.wait(60) == 1
     assert message in system.err()
 
 
@@ -490,7 +490,7 @@ def test_budgets_hold(run):
                      for i, (name, budget) in enumerate(budgets.items())) + HELLO) as system:
         system.printed("hello", "hello from hello")  # Though it has the lowest priority.
         wrong = None
-        for _ in range(4):  # A busy host may take more away than a budget leaves room for.
+        for _ in range(20):  # A busy host may take more away than a budget leaves room for.
             wrong = {name: share for name, share in zip(budgets, shares(system, budgets, 1.5))
                      if abs(share / (budgets[name][0] / budgets[name][1]) - 1) >= 0.05}
             if not wrong:
@@ -509,7 +509,7 @@ def test_overrun_is_small(run):
             file.write(struct.pack("<Q", 1_100_000))  # From here on it counts longer stretches.
         # A stretch is measured by the clock on the wall, which also has what else this machine
         # and its host do: what is to be small is what no busy neighbour explains.
-        for _ in range(4):
+        for _ in range(20):
             _, _, before, _ = figures(system, "spinner")
             at = figures(system, "spinner")[0]
             time.sleep(1)
@@ -527,7 +527,7 @@ def test_turns_within_a_priority(run):
         pytest.skip("needs real-time priorities")
     with run(spinner("short", 10, 1000, 1000) + spinner("long", 10, 3000, 3000)) as system:
         time.sleep(0.1)
-        for _ in range(4):
+        for _ in range(20):
             short, long = shares(system, ("short", "long"), 1)
             if short + long > 0.8 and abs(short / (short + long) - 0.25) < 0.03:
                 break
@@ -633,7 +633,7 @@ def test_orderly_shutdown(run, how):
     with run(HELLO + PING_PONG) as system:
         pids = [pd["pid"] for pd in system.state()["pds"]]
         system.process.send_signal(how)
-        assert system.process.wait(5) == 0
+        assert system.process.wait(60) == 0
         assert not any(lib.alive(pid) for pid in pids)
         assert not system.state_path.exists()
 
@@ -641,7 +641,7 @@ def test_orderly_shutdown(run, how):
 def test_ends_after_the_time_that_was_asked_for(run):
     begin = time.monotonic()
     with run(HELLO, "--seconds", "1", "--verbose") as system:
-        assert system.process.wait(5) == 0
+        assert system.process.wait(60) == 0
     assert 1 <= time.monotonic() - begin < 4
     assert "sddf: hello: 0." in system.err() and "s of CPU time" in system.err()
 
@@ -660,7 +660,7 @@ def test_stop_and_continue(run):
 
 def test_the_last_one_ends_the_system(run):
     running = run(pd("illegal", "faults", 10))
-    assert running.process.wait(10) == 1
+    assert running.process.wait(60) == 1
     assert "no protection domain is left" in running.err()
 
 
@@ -672,7 +672,7 @@ def test_one_that_floods_its_output_starves_nobody(run):
         # What comes through is bounded, by pieces of 16 KiB in 50 ms; the rest is dropped.
         assert len(system.out()) - before < 1_000_000
         system.process.send_signal(signal.SIGINT)
-        assert system.process.wait(5) == 0
+        assert system.process.wait(60) == 0
     assert all("a line of sixty-four bytes" in line for line in system.lines("flood")[1:-1])
 
 

@@ -84,7 +84,7 @@ class Console:
     def stop(self, by=signal.SIGTERM):
         if self.process.poll() is None:
             self.process.send_signal(by)
-        assert self.process.wait(10) == 0, self.process.stderr.read()
+        assert self.process.wait(60) == 0, self.process.stderr.read()
         assert lib.wait_until(lambda: not any(map(lib.alive, self.family)), 3)
         self.text()
 
@@ -221,7 +221,7 @@ def test_a_terminal_is_raw_while_the_system_runs(console, end):
         console.wait_for("input goes to bob")
         if end == "Ctrl-C":
             console.type("\x03")
-            console.process.wait(10)
+            console.process.wait(60)
             console.stop()
         else:
             console.stop(by=signal.Signals[end])
@@ -280,7 +280,7 @@ def test_a_reader_that_is_slow(console):
     os.kill(console.pid("carol"), signal.SIGKILL)
     assert lib.wait_until(lambda: not lib.alive(console.pid("carol")), 3)
     console.process.send_signal(signal.SIGTERM)
-    assert console.process.wait(10) == 0
+    assert console.process.wait(60) == 0
 
 
 def regions_table():

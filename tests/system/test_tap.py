@@ -29,7 +29,7 @@ def basics(system, lab):
                 # The kernel's end of a TAP is in this namespace: the socket sees no requests of its
                 # own, only what arrives.
                 assert sock.recv(2000)[28:] == pattern(size, size)
-        with lab.tcp(client.ip, timeout=10) as sock:
+        with lab.tcp(client.ip, timeout=60) as sock:
             tcp_echo(sock, 2000 * 1000)
     flood = lab.flood(system.clients[0].ip, port=7)
     try:

@@ -43,7 +43,7 @@ def test_check_far_too_many(tmp_path):
     done = sddf("check", path)
     assert done.returncode == 1
     assert done.stderr.count("\n") < 5 and "there can be 63" in done.stderr
-    assert time.monotonic() - begin < 3
+    assert time.monotonic() - begin < 30
 
 
 @pytest.mark.parametrize("arguments", [(), ("chek",), ("check",), ("check", "--nothing", ECHO),
