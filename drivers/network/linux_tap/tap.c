@@ -20,7 +20,7 @@
 #include <microkit.h>
 #include <microkit_linux.h>
 
-#include "sddf/net.h"
+#include "../driver.h"
 
 /* A TAP does not say when it has room, or is up, again. */
 #define RETRY_NS      (UINT64_C(200) * 1000)
@@ -31,18 +31,8 @@ struct net_driver_config sddf_net_config;
 static bool running;
 static uint8_t irq;
 static int fd;
-static struct sddf_queue_producer rx_active, tx_free;
-static struct sddf_queue_consumer rx_free, tx_active;
 static bool rx_drained; /* the TAP had no more frames when last asked */
 static uint64_t retry;  /* ns until the next attempt; 0: none is due */
-static struct net_stats *stats;
-
-static void count(enum net_stat stat, uint64_t n)
-{
-    if (n != 0) {
-        net_stat_add(&stats->row[0], stat, n);
-    }
-}
 
 static void retry_after(uint64_t ns)
 {
@@ -53,38 +43,15 @@ static void retry_after(uint64_t ns)
 
 /* ---- attach -------------------------------------------------------------------------------- */
 
-static bool attach_queue_pair(const struct net_pair_config *pair, struct sddf_queue_producer *out,
-                              const struct sddf_queue_config *out_config,
-                              struct sddf_queue_consumer *in,
-                              const struct sddf_queue_config *in_config)
+static bool attach(void)
 {
-    return pair->channel < MICROKIT_MAX_CHANNELS &&
-           net_queue_producer_attach(out, (void *)(uintptr_t)out_config->producer,
-                                     (const void *)(uintptr_t)out_config->consumer,
-                                     out_config->capacity) &&
-           net_queue_consumer_attach(in, (void *)(uintptr_t)in_config->consumer,
-                                     (const void *)(uintptr_t)in_config->producer,
-                                     in_config->capacity);
-}
-
-static bool attach(const struct net_driver_config *config)
-{
-    if (!sddf_config_ok(&config->header, SDDF_ROLE_NET_DRIVER, sizeof(*config)) ||
-        config->stats.size < sizeof(struct net_stats) || config->device.irq_count != 1 ||
-        config->data_count > NET_CLIENTS_MAX + 2) {
+    const struct sddf_device_config *device = &sddf_net_config.device;
+    if (!attach_config() || device->irq_count != 1) {
         return false;
     }
-    stats = (struct net_stats *)(uintptr_t)config->stats.vaddr;
-    sddf_store_relaxed_u32(&stats->role, SDDF_ROLE_NET_DRIVER);
-    sddf_store_relaxed_u32(&stats->rows, 0);
-    sddf_store_relaxed_u32(&stats->columns, NET_STAT_COUNT);
-    sddf_store_release_u32(&stats->magic, NET_STATS_MAGIC); /* whoever sees it sees the rest */
-    irq = config->device.irq[0];
+    irq = device->irq[0];
     fd = microkit_linux_irq_fd(irq);
-    const struct net_pair_config *rx = &config->rx;
-    const struct net_pair_config *tx = &config->tx;
-    return fd >= 0 && attach_queue_pair(rx, &rx_active, &rx->active, &rx_free, &rx->free) &&
-           attach_queue_pair(tx, &tx_free, &tx->free, &tx_active, &tx->active);
+    return fd >= 0 && attach_neighbours();
 }
 
 /*
@@ -227,14 +194,6 @@ static bool tx_return(void)
 
 /* ---- interrupt ----------------------------------------------------------------------------- */
 
-static void wake(struct sddf_queue_producer *queue, uint8_t channel)
-{
-    if (sddf_queue_needs_signal(queue)) {
-        microkit_notify(channel);
-        count(NET_STAT_SIGNALS, 1);
-    }
-}
-
 static void serve(void)
 {
     retry = 0;
@@ -266,10 +225,9 @@ void notified(microkit_channel ch)
 
 void init(void)
 {
-    running = attach(&sddf_net_config);
+    running = attach();
     if (!running) {
-        microkit_dbg_puts(microkit_name);
-        microkit_dbg_puts(": configuration sddf_net_config does not match this program\n");
+        refuse_configuration();
         return;
     }
     serve();

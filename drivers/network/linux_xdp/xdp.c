@@ -28,8 +28,8 @@
 #include <microkit.h>
 #include <microkit_linux.h>
 
+#include "../driver.h"
 #include "ring.h"
-#include "sddf/net.h"
 
 /*
  * AF_XDP has no interrupt for "a frame has left" nor for "the interface is up again", so while
@@ -60,24 +60,11 @@ static uint32_t chunk_mask;
 static uint64_t rx_base, rx_size;
 
 static struct ring rx_ring, fill_ring;
-static struct sddf_queue_producer rx_active;
-static struct sddf_queue_consumer rx_free;
 
 static struct ring tx_ring, completion_ring;
-static struct sddf_queue_producer tx_free;
-static struct sddf_queue_consumer tx_active;
 static uint32_t tx_in_flight; /* given to the Tx ring and not yet completed */
 
 static uint64_t retry; /* ns until the next look at a device that says nothing; 0: none is due */
-
-static struct net_stats *stats;
-
-static void count(enum net_stat stat, uint64_t n)
-{
-    if (n != 0) {
-        net_stat_add(&stats->row[0], stat, n);
-    }
-}
 
 static void retry_after(uint64_t ns)
 {
@@ -126,38 +113,14 @@ static bool attach_rings(const struct sddf_device_config *device)
     return fd >= 0;
 }
 
-static bool attach_queue_pair(const struct net_pair_config *pair, struct sddf_queue_producer *out,
-                              const struct sddf_queue_config *out_config,
-                              struct sddf_queue_consumer *in,
-                              const struct sddf_queue_config *in_config)
+static bool attach(void)
 {
-    return pair->channel < MICROKIT_MAX_CHANNELS &&
-           net_queue_producer_attach(out, (void *)(uintptr_t)out_config->producer,
-                                     (const void *)(uintptr_t)out_config->consumer,
-                                     out_config->capacity) &&
-           net_queue_consumer_attach(in, (void *)(uintptr_t)in_config->consumer,
-                                     (const void *)(uintptr_t)in_config->producer,
-                                     in_config->capacity);
-}
-
-static bool attach(const struct net_driver_config *config)
-{
-    if (!sddf_config_ok(&config->header, SDDF_ROLE_NET_DRIVER, sizeof(*config)) ||
-        config->stats.size < sizeof(struct net_stats) || config->data_count == 0) {
+    if (!attach_config() || sddf_net_config.data_count == 0) {
         return false;
     }
-    rx_base = config->data[0].io_address;
-    rx_size = config->data[0].size;
-    stats = (struct net_stats *)(uintptr_t)config->stats.vaddr;
-    sddf_store_relaxed_u32(&stats->role, SDDF_ROLE_NET_DRIVER);
-    sddf_store_relaxed_u32(&stats->rows, 0);
-    sddf_store_relaxed_u32(&stats->columns, NET_STAT_COUNT);
-    sddf_store_release_u32(&stats->magic, NET_STATS_MAGIC); /* whoever sees it sees the rest */
-    const struct net_pair_config *rx = &config->rx;
-    const struct net_pair_config *tx = &config->tx;
-    return attach_rings(&config->device) &&
-           attach_queue_pair(rx, &rx_active, &rx->active, &rx_free, &rx->free) &&
-           attach_queue_pair(tx, &tx_free, &tx->free, &tx_active, &tx->active);
+    rx_base = sddf_net_config.data[0].io_address;
+    rx_size = sddf_net_config.data[0].size;
+    return attach_rings(&sddf_net_config.device) && attach_neighbours();
 }
 
 /* ---- Rx ------------------------------------------------------------------------------------ */
@@ -384,14 +347,6 @@ static bool tx_return_awaited(void)
 
 /* ---- interrupt ----------------------------------------------------------------------------- */
 
-static void wake(struct sddf_queue_producer *queue, uint8_t channel)
-{
-    if (sddf_queue_needs_signal(queue)) {
-        microkit_notify(channel);
-        count(NET_STAT_SIGNALS, 1);
-    }
-}
-
 static void serve(void)
 {
     retry = 0;
@@ -430,10 +385,9 @@ void notified(microkit_channel ch)
 
 void init(void)
 {
-    running = attach(&sddf_net_config);
+    running = attach();
     if (!running) {
-        microkit_dbg_puts(microkit_name);
-        microkit_dbg_puts(": configuration sddf_net_config does not match this program\n");
+        refuse_configuration();
         return;
     }
     serve();

@@ -33,8 +33,8 @@
 
 #include <microkit.h>
 
+#include "../dma.h"
 #include "mmio.h"
-#include "sddf/net.h"
 #include "virtqueue.h"
 
 /* The device's regions in the configuration: registers, and memory for both queues' rings. */
@@ -73,12 +73,8 @@ static bool live;       /* the device runs */
 static bool reset_done; /* in this wake-up */
 static uint8_t irq;
 static struct virtio_mmio device;
-static struct net_stats *stats;
 
 static struct virtqueue rx;
-static struct sddf_queue_producer rx_active;
-static struct sddf_queue_consumer rx_free;
-static uint64_t rx_base, rx_size; /* what the device may write to: the first data region */
 /*
  * Buffers on their way into the ring again, before any of rx_free: together with those in the ring
  * never more than the ring had room for.
@@ -88,9 +84,6 @@ static uint32_t rx_held_count;
 static bool rx_checked; /* the device vouches for checksums */
 
 static struct virtqueue tx;
-static struct sddf_queue_producer tx_free;
-static struct sddf_queue_consumer tx_active;
-static uint32_t tx_region; /* where the last frame was; the next one probably is, too */
 /* Buffers that a reset took from the ring, on their way to tx_free; nothing is sent before. */
 static uint64_t tx_held[VIRTQUEUE_SIZE_MAX];
 static uint32_t tx_held_count;
@@ -98,13 +91,6 @@ static bool tx_waits; /* frames wait for room in the ring */
 static uint32_t
     tx_armed;         /* completions that are worth an interrupt, from those taken on; 0: none */
 static bool tx_fills; /* the device fills checksums in */
-
-static void count(enum net_stat stat, uint64_t n)
-{
-    if (n != 0) {
-        net_stat_add(&stats->row[0], stat, n);
-    }
-}
 
 static uint32_t min(uint32_t a, uint32_t b)
 {
@@ -123,12 +109,12 @@ static bool rx_provide(void)
     uint32_t refused = 0;
     struct net_entry entry;
     for (; ready > 0 && virtqueue_space(&rx) != 0 && net_queue_dequeue(&rx_free, &entry); ready--) {
-        const uint64_t offset = entry.address - rx_base;
-        if (offset >= rx_size) {
-            refused++; /* no buffer to receive in: there is nothing to give back */
+        uint64_t buffer;
+        if (!rx_buffer_of(entry.address, &buffer)) {
+            refused++;
             continue;
         }
-        virtqueue_give(&rx, entry.address - offset % NET_BUFFER_SIZE, 0);
+        virtqueue_give(&rx, buffer, 0);
     }
     virtqueue_publish(&rx);
     count(NET_STAT_REFUSED_ADDRESS, refused);
@@ -185,51 +171,6 @@ static void rx_return(void)
 
 /* ---- Tx ------------------------------------------------------------------------------------ */
 
-/* Is this address one that the device may send from, and the frame inside one buffer? */
-static bool tx_address_ok(uint64_t address, uint32_t length)
-{
-    const struct sddf_region_config *data = &sddf_net_config.data[tx_region];
-    if (address - data->io_address >= data->size) {
-        uint32_t i = 1;
-        for (; i < sddf_net_config.data_count; i++) {
-            data = &sddf_net_config.data[i];
-            if (address - data->io_address < data->size) {
-                break;
-            }
-        }
-        if (i >= sddf_net_config.data_count) {
-            return false;
-        }
-        tx_region = i;
-    }
-    return length <= NET_BUFFER_SIZE - (address - data->io_address) % NET_BUFFER_SIZE;
-}
-
-/* Why a frame cannot be sent; NET_STAT_COUNT if it can. */
-static enum net_stat tx_fault(const struct net_entry *entry)
-{
-    if (entry->length < NET_FRAME_MIN || entry->length > NET_FRAME_MAX) {
-        return NET_STAT_REFUSED_LENGTH;
-    }
-    if (!tx_address_ok(entry->address, entry->length)) {
-        return NET_STAT_REFUSED_ADDRESS;
-    }
-    if (entry->flags != 0 &&
-        (entry->flags != NET_CSUM_WANTED || !tx_fills ||
-         (uint32_t)entry->csum_start + entry->csum_offset + 2 > entry->length)) {
-        return NET_STAT_REFUSED_FLAGS;
-    }
-    return NET_STAT_COUNT;
-}
-
-static void tx_refuse(const struct net_entry *entry, enum net_stat why)
-{
-    count(why, 1);
-    /* It goes back where it came from. No room for it: then it was not one of virt_tx's buffers. */
-    net_queue_enqueue(&tx_free, (struct net_entry){.address = entry->address});
-    sddf_queue_publish(&tx_free);
-}
-
 /* 5.1.6.2 Packet Transmission. */
 static void tx_give(const struct net_entry *entry)
 {
@@ -255,7 +196,7 @@ static bool tx_provide(void)
     }
     for (; ready > 0 && virtqueue_space(&tx) != 0 && net_queue_dequeue(&tx_active, &entry);
          ready--) {
-        const enum net_stat fault = tx_fault(&entry);
+        const enum net_stat fault = tx_fault(&entry, tx_fills);
         if (fault != NET_STAT_COUNT) {
             tx_refuse(&entry, fault);
             continue;
@@ -289,24 +230,6 @@ static void tx_return(void)
         net_queue_enqueue(&tx_free, (struct net_entry){.address = back.address});
     }
     sddf_queue_publish(&tx_free);
-}
-
-/*
- * After how many more completions somebody is short of buffers; 0: after none of those in flight.
- *
- * virt_tx lowers its mark only in a pass that sends something, and what it sends wakes us, so the
- * mark that we have seen holds while we sleep. While virt_tx has had its signal and not set a new
- * mark, half of what is in flight is a guess that gives everything back in the end.
- */
-static uint32_t tx_wanted(void)
-{
-    const uint32_t in_flight = virtqueue_in_flight(&tx);
-    const uint32_t half = (in_flight + 1) / 2;
-    uint32_t wanted = sddf_queue_signal_distance(&tx_free);
-    if (wanted == 0 || (tx_waits && wanted > half)) {
-        wanted = half;
-    }
-    return wanted <= in_flight ? wanted : 0;
 }
 
 /* Has as much been sent as is worth an interrupt? */
@@ -397,7 +320,7 @@ static unsigned device_settle(unsigned directions)
         virtqueue_interrupt_after(&rx, 1);
     }
     if ((directions & SERVE_TX) != 0) {
-        tx_armed = tx_wanted();
+        tx_armed = tx_wanted(virtqueue_in_flight(&tx), tx_waits);
         virtqueue_interrupt_after(&tx, tx_armed);
     }
     /*
@@ -422,14 +345,6 @@ static unsigned device_settle(unsigned directions)
 }
 
 /* ---- entry points -------------------------------------------------------------------------- */
-
-static void wake(struct sddf_queue_producer *queue, uint8_t channel)
-{
-    if (sddf_queue_needs_signal(queue)) {
-        microkit_notify(channel);
-        count(NET_STAT_SIGNALS, 1);
-    }
-}
 
 /*
  * Returns the directions in which another pass is worth it: each has its end, in the neighbours'
@@ -549,20 +464,6 @@ static void announce(void)
     microkit_dbg_puts("\n");
 }
 
-static bool attach_queue_pair(const struct net_pair_config *pair, struct sddf_queue_producer *out,
-                              const struct sddf_queue_config *out_config,
-                              struct sddf_queue_consumer *in,
-                              const struct sddf_queue_config *in_config)
-{
-    return pair->channel < MICROKIT_MAX_CHANNELS &&
-           net_queue_producer_attach(out, (void *)(uintptr_t)out_config->producer,
-                                     (const void *)(uintptr_t)out_config->consumer,
-                                     out_config->capacity) &&
-           net_queue_consumer_attach(in, (void *)(uintptr_t)in_config->consumer,
-                                     (const void *)(uintptr_t)in_config->producer,
-                                     in_config->capacity);
-}
-
 static bool attach_device(const struct sddf_device_config *config)
 {
     const struct sddf_region_config *rings = &config->region[REGION_RINGS];
@@ -574,39 +475,12 @@ static bool attach_device(const struct sddf_device_config *config)
     return irq < MICROKIT_MAX_CHANNELS;
 }
 
-static bool attach(const struct net_driver_config *config)
+static bool attach(void)
 {
-    if (!sddf_config_ok(&config->header, SDDF_ROLE_NET_DRIVER, sizeof(*config)) ||
-        config->stats.size < sizeof(struct net_stats) || config->data_count < 2 ||
-        config->data_count > NET_CLIENTS_MAX + 2) {
-        return false;
-    }
-    for (uint32_t i = 0; i < config->data_count; i++) {
-        if (config->data[i].size % NET_BUFFER_SIZE != 0) {
-            return false;
-        }
-    }
-    rx_base = config->data[0].io_address;
-    rx_size = config->data[0].size;
-    tx_region = 1;
     tx_waits = false;
     tx_armed = 0;
-    stats = (struct net_stats *)(uintptr_t)config->stats.vaddr;
-    sddf_store_relaxed_u32(&stats->role, SDDF_ROLE_NET_DRIVER);
-    sddf_store_relaxed_u32(&stats->rows, 0);
-    sddf_store_relaxed_u32(&stats->columns, NET_STAT_COUNT);
-    sddf_store_release_u32(&stats->magic, NET_STATS_MAGIC); /* whoever sees it sees the rest */
-    const struct net_pair_config *to_rx = &config->rx;
-    const struct net_pair_config *to_tx = &config->tx;
-    return attach_device(&config->device) &&
-           attach_queue_pair(to_rx, &rx_active, &to_rx->active, &rx_free, &to_rx->free) &&
-           attach_queue_pair(to_tx, &tx_free, &to_tx->free, &tx_active, &to_tx->active);
-}
-
-static void complain(const char *what)
-{
-    microkit_dbg_puts(microkit_name);
-    microkit_dbg_puts(what);
+    return attach_config() && attach_data() && attach_device(&sddf_net_config.device) &&
+           attach_neighbours();
 }
 
 /*
@@ -616,17 +490,17 @@ static void complain(const char *what)
 void init(void)
 {
     configured = false;
-    if (!attach(&sddf_net_config)) {
-        complain(": configuration sddf_net_config does not match this program\n");
+    if (!attach()) {
+        refuse_configuration();
         return;
     }
     if (!virtio_mmio_find(&device, &sddf_net_config.device.region[REGION_REGISTERS],
                           VIRTIO_ID_NETWORK)) {
-        complain(": no virtio network device at these registers (or only a legacy one)\n");
+        say("no virtio network device at these registers (or only a legacy one)");
         return;
     }
     if (!device_start()) {
-        complain(": the virtio network device does not offer what this driver needs\n");
+        say("the virtio network device does not offer what this driver needs");
         return;
     }
     configured = true;

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * For drivers of devices that reach memory by themselves: which IO addresses they may be given.
+ * The neighbours' entries are checked against the data regions of the configuration, of which the
+ * first is the one that the device may write to.
+ */
+#pragma once
+
+#include "driver.h"
+
+static uint64_t rx_base, rx_size; /* what the device may write to: the first data region */
+static uint32_t tx_region;        /* where the last frame was; the next one probably is, too */
+
+static inline bool attach_data(void)
+{
+    const struct net_driver_config *c = &sddf_net_config;
+    if (c->data_count < 2) {
+        return false;
+    }
+    for (uint32_t i = 0; i < c->data_count; i++) {
+        if (c->data[i].size % NET_BUFFER_SIZE != 0) {
+            return false;
+        }
+    }
+    rx_base = c->data[0].io_address;
+    rx_size = c->data[0].size;
+    tx_region = 1;
+    return true;
+}
+
+/*
+ * The buffer that an entry of rx_free names, by its first byte; false if it is none that the device
+ * may receive in, and then there is nothing to give back.
+ */
+static inline bool rx_buffer_of(uint64_t address, uint64_t *buffer)
+{
+    const uint64_t offset = address - rx_base;
+    *buffer = address - offset % NET_BUFFER_SIZE;
+    return offset < rx_size;
+}
+
+/* Is this address one that the device may send from, and the frame inside one buffer? */
+static inline bool tx_address_ok(uint64_t address, uint32_t length)
+{
+    const struct sddf_region_config *data = &sddf_net_config.data[tx_region];
+    if (address - data->io_address >= data->size) {
+        uint32_t i = 1;
+        for (; i < sddf_net_config.data_count; i++) {
+            data = &sddf_net_config.data[i];
+            if (address - data->io_address < data->size) {
+                break;
+            }
+        }
+        if (i >= sddf_net_config.data_count) {
+            return false;
+        }
+        tx_region = i;
+    }
+    return length <= NET_BUFFER_SIZE - (address - data->io_address) % NET_BUFFER_SIZE;
+}
+
+/* Why a frame cannot be sent; NET_STAT_COUNT if it can. fills: the device fills checksums in. */
+static inline enum net_stat tx_fault(const struct net_entry *entry, bool fills)
+{
+    if (entry->length < NET_FRAME_MIN || entry->length > NET_FRAME_MAX) {
+        return NET_STAT_REFUSED_LENGTH;
+    }
+    if (!tx_address_ok(entry->address, entry->length)) {
+        return NET_STAT_REFUSED_ADDRESS;
+    }
+    if (entry->flags != 0 &&
+        (entry->flags != NET_CSUM_WANTED || !fills ||
+         (uint32_t)entry->csum_start + entry->csum_offset + 2 > entry->length)) {
+        return NET_STAT_REFUSED_FLAGS;
+    }
+    return NET_STAT_COUNT;
+}
+
+static inline void tx_refuse(const struct net_entry *entry, enum net_stat why)
+{
+    count(why, 1);
+    /* It goes back where it came from. No room for it: then it was not one of virt_tx's buffers. */
+    net_queue_enqueue(&tx_free, (struct net_entry){.address = entry->address});
+    sddf_queue_publish(&tx_free);
+}
+
+/* ---- when is it worth telling virt_tx that frames have been sent? --------------------------- */
+
+/*
+ * After how many more completions somebody is short of buffers, of those in flight; 0: after none.
+ * waits: frames wait for room in the ring.
+ *
+ * virt_tx lowers its mark only in a pass that sends something, and what it sends wakes us, so the
+ * mark that we have seen holds while we sleep. While virt_tx has had its signal and not set a new
+ * mark, half of what is in flight is a guess that gives everything back in the end.
+ */
+static inline uint32_t tx_wanted(uint32_t in_flight, bool waits)
+{
+    const uint32_t half = (in_flight + 1) / 2;
+    uint32_t wanted = sddf_queue_signal_distance(&tx_free);
+    if (wanted == 0 || (waits && wanted > half)) {
+        wanted = half;
+    }
+    return wanted <= in_flight ? wanted : 0;
+}
