@@ -39,6 +39,24 @@ static inline bool rx_buffer_of(uint64_t address, uint64_t *buffer)
     return offset < rx_size;
 }
 
+/*
+ * After buffers of rx_free have been taken: when does virt_rx signal the next? filled: how many the
+ * device has; full: its ring has room for no more. True if there is more to take already.
+ */
+static inline bool rx_free_settle(uint32_t filled, bool full)
+{
+    if (full) {
+        sddf_queue_release(&rx_free); /* when there is room again, the device interrupts */
+        return false;
+    }
+    /*
+     * The device interrupts when it has used any, and then we look here: only with an empty ring is
+     * every buffer worth a signal, else half as many as it has.
+     */
+    const uint32_t enough = min(filled / 2 + 1, rx_free.capacity);
+    return !sddf_queue_request_signal_at(&rx_free, enough) && sddf_queue_tail_possible(&rx_free);
+}
+
 /* Is this address one that the device may send from, and the frame inside one buffer? */
 static inline bool tx_address_ok(uint64_t address, uint32_t length)
 {

@@ -21,6 +21,11 @@ static struct sddf_queue_producer tx_free;
 static struct sddf_queue_consumer tx_active;
 static struct net_stats *stats;
 
+static inline uint32_t min(uint32_t a, uint32_t b)
+{
+    return a < b ? a : b;
+}
+
 static inline void count(enum net_stat stat, uint64_t n)
 {
     if (n != 0) {

@@ -239,6 +239,7 @@ enum net_stat {
     NET_STAT_DEVICE_ERRORS,   /* the device said no, or something impossible */
     NET_STAT_TX_COPIED_BYTES, /* bytes of packets to be sent that this PD copied in memory */
     NET_STAT_REFUSED_ARP,     /* refused: ARP that speaks for an address not the client's own */
+    NET_STAT_DROP_LINK,       /* dropped: there is no link, or no device, to send with */
     NET_STAT_COUNT,
 };
 
@@ -249,7 +250,7 @@ enum net_stat {
             "kicks", "drop_full", "drop_no_buffer", "drop_unknown", "drop_malformed",              \
             "drop_local", "drop_stack", "refused_address", "refused_length", "refused_owner",      \
             "refused_mac", "refused_flags", "refused_claim", "arp_answers", "device_errors",       \
-            "tx_copied_bytes", "refused_arp"                                                       \
+            "tx_copied_bytes", "refused_arp", "drop_link"                                          \
     }
 
 #define NET_STATS_MAGIC 0x5354454eu /* "NETS" as bytes on a little-endian machine */

@@ -92,11 +92,6 @@ static uint32_t
     tx_armed;         /* completions that are worth an interrupt, from those taken on; 0: none */
 static bool tx_fills; /* the device fills checksums in */
 
-static uint32_t min(uint32_t a, uint32_t b)
-{
-    return a < b ? a : b;
-}
-
 /* ---- Rx ------------------------------------------------------------------------------------ */
 
 /* 5.1.6.3 Setting Up Receive Buffers. True if there may be more to do. */
@@ -119,16 +114,7 @@ static bool rx_provide(void)
     virtqueue_publish(&rx);
     count(NET_STAT_REFUSED_ADDRESS, refused);
     const uint32_t filled = virtqueue_in_flight(&rx);
-    if (filled == rx.slots) {
-        sddf_queue_release(&rx_free); /* when there is room again, the device interrupts */
-        return false;
-    }
-    /*
-     * The device interrupts when it has used any, and then we look here: only with an empty ring is
-     * every buffer worth a signal, else half as many as it has.
-     */
-    const uint32_t enough = min(filled / 2 + 1, rx_free.capacity);
-    return !sddf_queue_request_signal_at(&rx_free, enough) && sddf_queue_tail_possible(&rx_free);
+    return rx_free_settle(filled, filled == rx.slots);
 }
 
 /* 5.1.6.4 Processing of Incoming Packets. */
