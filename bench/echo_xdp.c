@@ -1,17 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The ceiling: a bare AF_XDP echo in one process. It trusts everything, isolates nothing and knows
- * no protocol but ARP and UDP as far as it must; what it reaches, no arrangement of isolated parts
- * over the same kernel interface can exceed by much.
+ * no protocol but ARP and UDP as far as it must (echo_frame.h); what it reaches, no arrangement of
+ * isolated parts over the same kernel interface can exceed by much.
  *
  * usage: echo_xdp INTERFACE ADDRESS...: answers ARP for the addresses, and every UDP datagram.
  */
-#include <arpa/inet.h>
+#include "echo_frame.h"
+
 #include <errno.h>
-#include <net/ethernet.h>
-#include <net/if_arp.h>
-#include <netinet/ip.h>
-#include <netinet/udp.h>
 #include <linux/if_link.h>
 #include <poll.h>
 #include <signal.h>
@@ -32,65 +29,13 @@
 static struct xsk_ring_prod fill, tx;
 static struct xsk_ring_cons completion, rx;
 static char *buffer;
-static struct in_addr address[16];
-static int addresses;
+static struct echo_addresses addresses;
 static volatile sig_atomic_t stop;
-
-static const unsigned char mac[6] = {0x02, 0, 0, 0, 0, 0x0a};
 
 static void on_signal(int number)
 {
     (void)number;
     stop = 1;
-}
-
-static void swap(void *a, void *b, size_t n)
-{
-    char t[16];
-    memcpy(t, a, n);
-    memcpy(a, b, n);
-    memcpy(b, t, n);
-}
-
-static bool ours(const void *ip)
-{
-    for (int i = 0; i < addresses; i++) {
-        if (memcmp(ip, &address[i], 4) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* Turns a frame into its answer, in place. False: there is none. */
-static bool answer(char *frame, unsigned length)
-{
-    struct ether_header *eth = (void *)frame;
-    if (length < 42) {
-        return false;
-    }
-    if (eth->ether_type == htons(ETHERTYPE_ARP)) {
-        char *arp = frame + 14; /* operation at 6; sender at 8 and 14, target at 18 and 24 */
-        if (arp[7] != ARPOP_REQUEST || !ours(arp + 24)) {
-            return false;
-        }
-        arp[7] = ARPOP_REPLY;
-        swap(arp + 8, arp + 18, 10);
-        memcpy(arp + 8, mac, 6);
-    } else {
-        struct iphdr *ip = (void *)(frame + 14);
-        struct udphdr *udp = (void *)(frame + 34);
-        if (eth->ether_type != htons(ETHERTYPE_IP) || ip->ihl != 5 || ip->protocol != IPPROTO_UDP ||
-            !ours(&ip->daddr)) {
-            return false;
-        }
-        /* The checksums are sums: they stay what they are. */
-        swap(&ip->saddr, &ip->daddr, 4);
-        swap(&udp->source, &udp->dest, 2);
-    }
-    memcpy(eth->ether_dhost, eth->ether_shost, 6);
-    memcpy(eth->ether_shost, mac, 6);
-    return true;
 }
 
 static void give_back(uint64_t at)
@@ -114,7 +59,8 @@ static void pass(int fd)
     unsigned got = xsk_ring_cons__peek(&rx, BATCH, &from);
     for (unsigned i = 0; i < got; i++) {
         struct xdp_desc d = *xsk_ring_cons__rx_desc(&rx, from + i);
-        if (answer(buffer + d.addr, d.len) && xsk_ring_prod__reserve(&tx, 1, &to) == 1) {
+        if (echo_answer(&addresses, buffer + d.addr, d.len) &&
+            xsk_ring_prod__reserve(&tx, 1, &to) == 1) {
             *xsk_ring_prod__tx_desc(&tx, to) = d;
             xsk_ring_prod__submit(&tx, 1);
         } else {
@@ -135,15 +81,9 @@ static void pass(int fd)
 
 int main(int argc, char **argv)
 {
-    if (argc < 3 || argc > 17) {
-        fprintf(stderr, "usage: echo_xdp INTERFACE ADDRESS...\n");
+    if (argc < 3 || !echo_addresses_parse(&addresses, argc - 2, argv + 2)) {
+        fprintf(stderr, "usage: echo_xdp INTERFACE IPV4_ADDRESS...\n");
         return 2;
-    }
-    for (int i = 2; i < argc; i++) {
-        if (inet_aton(argv[i], &address[addresses++]) == 0) {
-            fprintf(stderr, "echo_xdp: %s is no IPv4 address\n", argv[i]);
-            return 2;
-        }
     }
     /* No SA_RESTART: the poll is to end. */
     struct sigaction action = {.sa_handler = on_signal};

@@ -71,3 +71,17 @@ double histogram_mean(const struct histogram *h)
 {
     return h->count == 0 ? 0.0 : (double)h->sum / (double)h->count;
 }
+
+void histogram_correct(struct histogram *into, const struct histogram *from, uint64_t expected)
+{
+    histogram_reset(into);
+    histogram_merge(into, from);
+    for (unsigned i = 0; i < HISTOGRAM_BUCKETS && expected > 0; i++) {
+        uint64_t times = from->bucket[i];
+        uint64_t value = bucket_end(i) < from->max ? bucket_end(i) : from->max;
+        while (times > 0 && value > expected && value - expected >= expected) {
+            value -= expected;
+            histogram_add(into, value, times);
+        }
+    }
+}

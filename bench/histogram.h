@@ -25,3 +25,13 @@ void histogram_merge(struct histogram *into, const struct histogram *from);
 /* The value that the fraction `q` (0..1) of all values does not exceed; 0 if there are none. */
 uint64_t histogram_quantile(const struct histogram *h, double q);
 double histogram_mean(const struct histogram *h);
+
+/*
+ * Corrects for coordinated omission: who sends the next datagram only when a reply is there sends
+ * none while the service stalls, and so measures the stall once where an even load would have met
+ * it many times. For every value above `expected`, the interval at which such a load would have
+ * sent, the round trips that it would have seen meanwhile are added: value - expected, value - 2
+ * times expected, and so on. (HdrHistogram does the same.) `into` is reset first. Values are taken
+ * as the buckets have them, so minimum and mean of the result have the buckets' error.
+ */
+void histogram_correct(struct histogram *into, const struct histogram *from, uint64_t expected);

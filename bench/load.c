@@ -3,17 +3,19 @@
  * load: offers UDP datagrams to one or more echo services, checks what returns, and measures.
  * `load --help` teaches its use.
  *
- * One thread does everything, so that it needs one core and no locks: it sends what is due, takes
- * what has arrived, and sleeps until either is there to be done. Under open loop the send times are
- * fixed in advance; a datagram that leaves late still has its round trip counted from the moment at
- * which it was due, so that a service that stalls cannot hide the stall by holding us up.
+ * Each thread does everything for streams of its own, so that there are no locks: it sends what is
+ * due, takes what has arrived, and sleeps until either is there to be done. Under open loop the
+ * send times are fixed in advance; a datagram that leaves late still has its round trip counted
+ * from the moment at which it was due, so that a service that stalls cannot hide the stall by
+ * holding us up.
  */
 #include "load.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <math.h>
 #include <poll.h>
+#include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -22,11 +24,10 @@
 #include <unistd.h>
 
 /* Closer than this, waiting costs more than it saves. */
-#define SPIN_NS        20000
-#define PROGRESS_NS    500000000
-#define HOUSEKEEP_NS   1000000
-#define SECOND_NS      1e9
-#define DRAIN_QUIET_NS 100000000 /* the end's wait for replies may stop after such a silence */
+#define SPIN_NS      20000
+#define PROGRESS_NS  500000000
+#define HOUSEKEEP_NS 1000000
+#define SECOND_NS    1e9
 
 static volatile sig_atomic_t stop;
 
@@ -44,41 +45,47 @@ static double processor_time(void)
            (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
 }
 
+/* A thread's part of the streams. */
+struct worker {
+    struct load *load;
+    pthread_t thread;
+    unsigned index;
+    uint64_t end;
+};
+
+static struct worker workers[LOAD_THREADS];
+static pthread_barrier_t together;
+
 /* Sends what the stream is to have sent by now. Returns how many; *next is when the next is due. */
 static unsigned offer(struct load *load, struct stream *s, uint64_t now, uint64_t *next)
 {
-    const struct load_options *o = &load->option;
-    if (o->rate <= 0) {
-        unsigned room = s->pending < o->window ? o->window - (unsigned)s->pending : 0;
-        return room > 0 ? stream_send(s, room, now, now, 0) : 0;
+    if (s->pace.interval <= 0) {
+        unsigned room = s->pending < s->window ? s->window - (unsigned)s->pending : 0;
+        return room > 0 ? stream_send(s, room, now, load->begin) : 0;
     }
-    /* The targets' datagrams are spread over the interval, not sent in a burst. */
-    double interval = SECOND_NS / o->rate;
-    double offset = interval * s->index / o->targets;
-    double due = (double)load->begin + offset + (double)s->next * interval;
-    unsigned sent = 0;
-    if (due <= (double)now) {
-        double missing = floor(((double)now - due) / interval) + 1;
-        unsigned n = missing < STREAM_BATCH_MAX ? (unsigned)missing : STREAM_BATCH_MAX;
-        sent = stream_send(s, n, now, (uint64_t)due, interval);
-        due += sent * interval;
-    }
-    *next = (uint64_t)due < *next ? (uint64_t)due : *next;
+    uint64_t missing = pace_missing(&s->pace, s->next, now - load->begin);
+    unsigned n = missing < STREAM_BATCH_MAX ? (unsigned)missing : STREAM_BATCH_MAX;
+    unsigned sent = n > 0 ? stream_send(s, n, now, load->begin) : 0;
+    uint64_t due = load->begin + pace_due(&s->pace, s->next);
+    *next = due < *next ? due : *next;
     return sent;
 }
 
-static void wait_until(struct load *load, uint64_t now, uint64_t next)
+/* Until `next`, or until one of the streams `first`, `first` + `step`, ... has something. */
+static void wait_until(struct load *load, unsigned first, unsigned step, uint64_t now,
+                       uint64_t next)
 {
     if (next <= now + SPIN_NS) {
         return;
     }
     struct pollfd p[LOAD_TARGETS];
-    for (unsigned i = 0; i < load->option.targets; i++) {
-        p[i] = (struct pollfd){.fd = load->stream[i].socket, .events = POLLIN};
+    unsigned count = 0;
+    for (unsigned i = first; i < load->streams; i += step) {
+        p[count++] = (struct pollfd){.fd = load->stream[i].socket, .events = POLLIN};
     }
     uint64_t ns = next - now;
     struct timespec t = {.tv_sec = (time_t)(ns / 1000000000u), .tv_nsec = (long)(ns % 1000000000u)};
-    ppoll(p, load->option.targets, &t, NULL);
+    ppoll(p, count, &t, NULL);
 }
 
 /* Tells whoever asked that the window begins, and lets it note its own counters first. */
@@ -93,19 +100,41 @@ static void announce(const struct load *load, const char *what, bool wait)
     }
 }
 
-static void measure(struct load *load)
+/* The n-th thread gets the n-th of this process's processors to itself. */
+static void settle(unsigned index)
 {
+    cpu_set_t all, one;
+    if (sched_getaffinity(0, sizeof(all), &all) != 0) {
+        return;
+    }
+    unsigned skip = index % (unsigned)CPU_COUNT(&all);
+    for (unsigned cpu = 0; cpu < CPU_SETSIZE; cpu++) {
+        if (CPU_ISSET(cpu, &all) && skip-- == 0) {
+            CPU_ZERO(&one);
+            CPU_SET(cpu, &one);
+            sched_setaffinity(0, sizeof(one), &one);
+            return;
+        }
+    }
+}
+
+static void *work(void *argument)
+{
+    struct worker *worker = argument;
+    struct load *load = worker->load;
     const struct load_options *o = &load->option;
-    announce(load, "start\n", true);
-    double cpu = processor_time();
-    uint64_t now = load->begin = load_now();
-    load->end = load->begin + (uint64_t)(o->seconds * SECOND_NS);
-    uint64_t housekeeping = now, progress = now + PROGRESS_NS;
+    unsigned first = worker->index, step = o->threads;
+    if (o->threads > 1) {
+        settle(worker->index);
+    }
+    pthread_barrier_wait(&together); /* all are here: the main thread says "start" */
+    pthread_barrier_wait(&together); /* load->begin and load->end stand */
+    uint64_t now = load_now(), housekeeping = now, progress = now + PROGRESS_NS;
 
     while (now < load->end && !stop) {
         uint64_t next = load->end;
         unsigned moved = 0;
-        for (unsigned i = 0; i < o->targets; i++) {
+        for (unsigned i = first; i < load->streams; i += step) {
             unsigned sent = offer(load, &load->stream[i], now, &next);
             moved += sent;
             if (!o->flood || sent < STREAM_BATCH_MAX) {
@@ -114,50 +143,81 @@ static void measure(struct load *load)
         }
         now = load_now();
         if (now >= housekeeping) {
-            for (unsigned i = 0; i < o->targets; i++) {
+            for (unsigned i = first; i < load->streams; i += step) {
                 stream_expire(&load->stream[i], now, false);
             }
             housekeeping = now + HOUSEKEEP_NS;
         }
-        if (o->progress && now >= progress) {
+        if (o->progress && first == 0 && now >= progress) {
             load_progress(load, now);
             progress += PROGRESS_NS;
         }
         if (moved == 0) {
             /* A window whose datagrams are all lost opens again by the housekeeping. */
-            wait_until(load, now, next < now + HOUSEKEEP_NS ? next : now + HOUSEKEEP_NS);
+            uint64_t wake = next < now + HOUSEKEEP_NS ? next : now + HOUSEKEEP_NS;
+            wait_until(load, first, step, now, wake);
             now = load_now();
         }
     }
-    load->end = now;
-    load->cpu = processor_time() - cpu;
-    load->interrupted = stop != 0;
-    for (unsigned i = 0; i < o->targets; i++) {
-        load->within[i] = load->stream[i].count.returned;
+    worker->end = now;
+    for (unsigned i = first; i < load->streams; i += step) {
+        load->within[i] = load->stream[i].count;
     }
-    announce(load, "stop\n", false);
+    return NULL;
 }
 
-/* Waits for what is still on its way. */
+/* False if the threads cannot be had. */
+static bool measure(struct load *load)
+{
+    const struct load_options *o = &load->option;
+    pthread_barrier_init(&together, NULL, o->threads + 1);
+    for (unsigned i = 0; i < o->threads; i++) {
+        workers[i] = (struct worker){.load = load, .index = i};
+        int error = pthread_create(&workers[i].thread, NULL, work, &workers[i]);
+        if (error != 0) {
+            /* Those that are there wait at the barrier, and end with the process. */
+            fprintf(stderr, "load: cannot make thread %u: %s\n", i, strerror(error));
+            return false;
+        }
+    }
+    pthread_barrier_wait(&together);
+    announce(load, "start\n", true);
+    double cpu = processor_time();
+    load->begin = load_now();
+    load->end = load->begin + (uint64_t)(o->seconds * SECOND_NS);
+    pthread_barrier_wait(&together);
+    uint64_t end = 0;
+    for (unsigned i = 0; i < o->threads; i++) {
+        pthread_join(workers[i].thread, NULL);
+        end = workers[i].end > end ? workers[i].end : end;
+    }
+    load->end = end;
+    load->cpu = processor_time() - cpu;
+    load->interrupted = stop != 0;
+    announce(load, "stop\n", false);
+    return true;
+}
+
+/* Waits for what is still on its way, until the timeout, or a silence of a fifth of it. */
 static void drain(struct load *load)
 {
     const struct load_options *o = &load->option;
     uint64_t now = load_now(), last = now;
-    uint64_t limit = now + (uint64_t)(o->timeout * SECOND_NS);
-    for (uint64_t pending = 1; pending > 0 && now < limit && now - last < DRAIN_QUIET_NS;) {
+    uint64_t limit = now + (uint64_t)(o->timeout * SECOND_NS), silence = (limit - now) / 5;
+    for (uint64_t pending = 1; pending > 0 && now < limit && now - last < silence;) {
         unsigned moved = 0;
         pending = 0;
-        for (unsigned i = 0; i < o->targets; i++) {
+        for (unsigned i = 0; i < load->streams; i++) {
             moved += stream_receive(&load->stream[i]);
             pending += load->stream[i].pending;
         }
         now = load_now();
         last = moved > 0 ? now : last;
         if (moved == 0 && pending > 0) {
-            wait_until(load, now, now + HOUSEKEEP_NS);
+            wait_until(load, 0, 1, now, now + HOUSEKEEP_NS);
         }
     }
-    for (unsigned i = 0; i < o->targets; i++) {
+    for (unsigned i = 0; i < load->streams; i++) {
         stream_expire(&load->stream[i], now, true);
     }
 }
@@ -177,6 +237,25 @@ static bool write_json(const struct load *load)
     return to_stdout || fclose(out) == 0;
 }
 
+/* Opens a stream for each target, and more where there are more threads. */
+static bool open_streams(struct load *load, unsigned *opened)
+{
+    const struct load_options *o = &load->option;
+    load->streams = o->threads > o->targets ? o->threads : o->targets;
+    for (*opened = 0; *opened < load->streams; ++*opened) {
+        unsigned i = *opened, target = i % o->targets;
+        struct stream *s = &load->stream[i];
+        if (!stream_open(s, o->target[target].address, i, &o->mix, o->check_every,
+                         (uint64_t)(o->timeout * SECOND_NS))) {
+            return false;
+        }
+        unsigned share = load_share(load, target);
+        s->pace = pace_of(o->target[target].rate / share, i, load->streams);
+        s->window = o->window / share > 0 ? o->window / share : 1;
+    }
+    return true;
+}
+
 int main(int argc, char **argv)
 {
     static struct load load;
@@ -186,27 +265,24 @@ int main(int argc, char **argv)
     struct sigaction action = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND};
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
-    /* Timers are to end when they are due, not up to 50 us later. */
+    /* Timers are to end when they are due, not up to 50 us later; threads inherit that. */
     prctl(PR_SET_TIMERSLACK, 1UL);
 
     int result = 1;
     unsigned opened = 0;
-    while (opened < o->targets &&
-           stream_open(&load.stream[opened], o->target[opened], opened, o->size, o->check_every,
-                       (uint64_t)(o->timeout * SECOND_NS))) {
-        opened++;
-    }
-    if (opened < o->targets) {
+    if (!open_streams(&load, &opened)) {
         goto out;
     }
-    for (unsigned i = 0; i < o->targets; i++) {
+    for (unsigned i = 0; i < load.streams; i++) {
         if (!stream_greet(&load.stream[i], (uint64_t)(o->patience * SECOND_NS))) {
             fprintf(stderr, "load: no answer from %s within %g s\n", load.stream[i].name,
                     o->patience);
             goto out;
         }
     }
-    measure(&load);
+    if (!measure(&load)) {
+        return 1; /* the streams are still the threads' */
+    }
     drain(&load);
     load_judge(&load);
     if (o->progress) {
@@ -216,7 +292,7 @@ int main(int argc, char **argv)
         load_print(&load, stdout);
     }
     result = write_json(&load) ? 0 : 1;
-    for (unsigned i = 0; i < o->targets; i++) {
+    for (unsigned i = 0; i < load.streams; i++) {
         result = load.stream[i].count.wrong + load.stream[i].count.unknown > 0 ? 1 : result;
     }
 out:

@@ -43,10 +43,10 @@ uint64_t load_now(void)
  * Random bytes; a datagram's are a window of them at a place that its number decides, behind a word
  * that is unique to number and stream. Filling and checking is then a copy and a comparison.
  */
-static uint64_t pattern[PATTERN_OFFSETS + STREAM_SIZE_MAX / 8 + 1];
+static uint64_t pattern[PATTERN_OFFSETS + MIX_SIZE_MAX / 8 + 1];
 
 /* The finaliser of splitmix64: every bit of the input changes half of the output. */
-static uint64_t mix(uint64_t x)
+static uint64_t scramble(uint64_t x)
 {
     x = (x ^ (x >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
     x = (x ^ (x >> 27)) * UINT64_C(0x94d049bb133111eb);
@@ -56,19 +56,20 @@ static uint64_t mix(uint64_t x)
 static void pattern_init(void)
 {
     for (unsigned i = 0; i < sizeof(pattern) / 8; i++) {
-        pattern[i] = mix((i + 1) * UINT64_C(0x9e3779b97f4a7c15));
+        pattern[i] = scramble((i + 1) * UINT64_C(0x9e3779b97f4a7c15));
     }
 }
 
 static uint64_t pattern_tag(const struct stream *s, uint64_t number)
 {
-    return mix(number + ((uint64_t)s->index + 1) * UINT64_C(0x9e3779b97f4a7c15) + s->size);
+    return scramble(number + ((uint64_t)s->index + 1) * UINT64_C(0x9e3779b97f4a7c15) +
+                    mix_size(&s->mix, number));
 }
 
 static void content_fill(const struct stream *s, uint64_t number, char *data)
 {
     uint64_t tag = pattern_tag(s, number);
-    unsigned body = s->size - 8;
+    unsigned body = mix_size(&s->mix, number) - 8;
     unsigned head = body < 8 ? body : 8;
     memcpy(data, &number, 8);
     memcpy(data + 8, &tag, head);
@@ -78,7 +79,7 @@ static void content_fill(const struct stream *s, uint64_t number, char *data)
 static bool content_good(const struct stream *s, uint64_t number, const char *data)
 {
     uint64_t tag = pattern_tag(s, number);
-    unsigned body = s->size - 8;
+    unsigned body = mix_size(&s->mix, number) - 8;
     unsigned head = body < 8 ? body : 8;
     return memcmp(data + 8, &tag, head) == 0 &&
            memcmp(data + 8 + head, &pattern[tag % PATTERN_OFFSETS], body - head) == 0;
@@ -98,7 +99,7 @@ static bool parse_target(const char *target, struct sockaddr_in *address)
     return inet_pton(AF_INET, host, &address->sin_addr) == 1;
 }
 
-bool stream_open(struct stream *s, const char *target, unsigned index, unsigned size,
+bool stream_open(struct stream *s, const char *target, unsigned index, const struct mix *mix,
                  unsigned check_every, uint64_t timeout)
 {
     if (pattern[0] == 0) {
@@ -107,7 +108,7 @@ bool stream_open(struct stream *s, const char *target, unsigned index, unsigned 
     memset(s, 0, sizeof(*s));
     s->socket = -1;
     s->index = index;
-    s->size = size;
+    s->mix = *mix;
     s->check_every = check_every;
     s->timeout = timeout;
     s->gso = true;
@@ -155,14 +156,15 @@ bool stream_greet(struct stream *s, uint64_t patience)
 {
     uint64_t begin = load_now();
     uint64_t number = GREETING;
-    char data[STREAM_SIZE_MAX];
+    char data[MIX_SIZE_MAX];
     do {
+        size_t size = mix_size(&s->mix, number);
         content_fill(s, number, data);
         /* A refused connection is an answer to an earlier greeting: there is nobody yet. */
-        (void)!send(s->socket, data, s->size, 0);
+        (void)!send(s->socket, data, size, 0);
         number++;
         struct pollfd p = {.fd = s->socket, .events = POLLIN};
-        if (poll(&p, 1, 20) > 0 && recv(s->socket, data, sizeof(data), 0) == (ssize_t)s->size) {
+        if (poll(&p, 1, 20) > 0 && recv(s->socket, data, sizeof(data), 0) >= MIX_SIZE_MIN) {
             /* Replies to the other greetings may still be on their way: let them pass. */
             while (poll(&p, 1, 30) > 0 && recv(s->socket, data, sizeof(data), 0) >= 0) {
             }
@@ -180,7 +182,8 @@ static unsigned send_each(struct stream *s, char *data, unsigned n)
     struct iovec part[STREAM_BATCH_MAX];
     struct mmsghdr message[STREAM_BATCH_MAX];
     for (unsigned i = 0; i < n; i++) {
-        part[i] = (struct iovec){.iov_base = data + (size_t)i * s->size, .iov_len = s->size};
+        part[i] = (struct iovec){.iov_base = data, .iov_len = mix_size(&s->mix, s->next + i)};
+        data += part[i].iov_len;
         message[i] = (struct mmsghdr){.msg_hdr = {.msg_iov = &part[i], .msg_iovlen = 1}};
     }
     int sent = sendmmsg(s->socket, message, n, 0);
@@ -190,13 +193,13 @@ static unsigned send_each(struct stream *s, char *data, unsigned n)
 static unsigned send_segmented(struct stream *s, char *data, unsigned n)
 {
     char control[CMSG_SPACE(sizeof(uint16_t))] = {0};
-    struct iovec part = {.iov_base = data, .iov_len = (size_t)n * s->size};
+    struct iovec part = {.iov_base = data, .iov_len = (size_t)n * s->mix.largest};
     struct msghdr message = {.msg_iov = &part,
                              .msg_iovlen = 1,
                              .msg_control = control,
                              .msg_controllen = sizeof(control)};
     struct cmsghdr *c = CMSG_FIRSTHDR(&message);
-    uint16_t size = (uint16_t)s->size;
+    uint16_t size = (uint16_t)s->mix.largest;
     c->cmsg_level = IPPROTO_UDP;
     c->cmsg_type = UDP_SEGMENT;
     c->cmsg_len = CMSG_LEN(sizeof(size));
@@ -212,14 +215,18 @@ static unsigned send_segmented(struct stream *s, char *data, unsigned n)
     return 0;
 }
 
-unsigned stream_send(struct stream *s, unsigned n, uint64_t now, uint64_t due, double interval)
+unsigned stream_send(struct stream *s, unsigned n, uint64_t now, uint64_t begin)
 {
-    static char data[STREAM_BATCH_MAX * STREAM_SIZE_MAX];
+    static _Thread_local char data[STREAM_BATCH_MAX * MIX_SIZE_MAX];
+    char *at = data;
     n = n < STREAM_BATCH_MAX ? n : STREAM_BATCH_MAX;
     for (unsigned i = 0; i < n; i++) {
-        content_fill(s, s->next + i, data + (size_t)i * s->size);
+        content_fill(s, s->next + i, at);
+        at += mix_size(&s->mix, s->next + i);
     }
-    unsigned sent = s->gso && n > 1 ? send_segmented(s, data, n) : send_each(s, data, n);
+    /* The kernel's segments are all of one size. */
+    bool segmented = s->gso && n > 1 && s->mix.length == 1;
+    unsigned sent = segmented ? send_segmented(s, data, n) : send_each(s, data, n);
     s->count.refused += n - sent;
     for (unsigned i = 0; i < sent; i++) {
         struct stream_slot *slot = &s->slot[s->next % STREAM_SLOTS];
@@ -231,9 +238,10 @@ unsigned stream_send(struct stream *s, unsigned n, uint64_t now, uint64_t due, d
             }
             s->oldest++;
         }
-        uint64_t at = due + (uint64_t)(i * interval);
-        *slot = (struct stream_slot){.due = at, .number = (uint32_t)s->next, .state = SLOT_PENDING};
-        histogram_add(&s->lag, now > at ? now - at : 0, 1);
+        uint64_t due = s->pace.interval > 0 ? begin + pace_due(&s->pace, s->next) : now;
+        *slot =
+            (struct stream_slot){.due = due, .number = (uint32_t)s->next, .state = SLOT_PENDING};
+        histogram_add(&s->lag, now > due ? now - due : 0, 1);
         s->next++;
     }
     s->pending += sent;
@@ -272,11 +280,12 @@ static void take_reply(struct stream *s, const char *data, size_t size, uint64_t
     s->pending--;
     bool whole = s->check_every <= 1 || number % s->check_every == 0;
     s->count.checked += whole;
-    if (size != s->size || (whole && !content_good(s, number, data))) {
+    if (size != mix_size(&s->mix, number) || (whole && !content_good(s, number, data))) {
         s->count.wrong++;
         return;
     }
     s->count.returned++;
+    s->count.bytes += size;
     s->count.reordered += number < s->highest;
     s->highest = number >= s->highest ? number + 1 : s->highest;
     histogram_add(&s->round_trip, now > slot->due ? now - slot->due : 0, 1);
@@ -284,8 +293,8 @@ static void take_reply(struct stream *s, const char *data, size_t size, uint64_t
 
 unsigned stream_receive(struct stream *s)
 {
-    static char data[RECEIVE_BATCH][RECEIVE_MAX];
-    static char control[RECEIVE_BATCH][CMSG_SPACE(sizeof(int))];
+    static _Thread_local char data[RECEIVE_BATCH][RECEIVE_MAX];
+    static _Thread_local char control[RECEIVE_BATCH][CMSG_SPACE(sizeof(int))];
     struct iovec part[RECEIVE_BATCH];
     struct mmsghdr message[RECEIVE_BATCH];
     for (unsigned i = 0; i < RECEIVE_BATCH; i++) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * One target of the load generator: a connected UDP socket, what is on its way, and the counts.
+ * One stream of the load generator: a UDP socket connected to its target, what is on its way, and
+ * the counts. One thread alone works on a stream.
  *
  * Every datagram: a 64-bit sequence number in this machine's byte order, then bytes that follow
  * from sequence number and stream, so that a reply with another's content, or with a part of it,
@@ -16,15 +17,16 @@
 #include <stdint.h>
 
 #include "histogram.h"
+#include "mix.h"
+#include "pace.h"
 
-#define STREAM_SIZE_MIN  8          /* the sequence number */
-#define STREAM_SIZE_MAX  1472       /* an Ethernet frame's worth */
 #define STREAM_BATCH_MAX 44         /* datagrams in one send: 64 KB */
 #define STREAM_SLOTS     (1u << 18) /* sequence numbers whose fate is remembered */
 
 struct stream_counts {
     uint64_t sent;
     uint64_t returned;  /* in time, content as sent */
+    uint64_t bytes;     /* their payload */
     uint64_t wrong;     /* another content or length */
     uint64_t late;      /* after the timeout */
     uint64_t lost;      /* never */
@@ -46,7 +48,9 @@ struct stream {
     struct sockaddr_in address;
     int socket;
     unsigned index;
-    unsigned size;        /* payload bytes */
+    struct mix mix;       /* payload bytes */
+    struct pace pace;     /* open loop; its interval is 0 in closed loop */
+    unsigned window;      /* on their way, closed loop */
     unsigned check_every; /* compare the whole content of every n-th reply */
     uint64_t timeout;     /* ns */
     bool gso;             /* segmentation by the kernel works on this route */
@@ -61,8 +65,8 @@ struct stream {
     struct stream_slot *slot;
 };
 
-/* False with a message on stderr. */
-bool stream_open(struct stream *s, const char *target, unsigned index, unsigned size,
+/* False with a message on stderr. The caller sets pace and window afterwards. */
+bool stream_open(struct stream *s, const char *target, unsigned index, const struct mix *mix,
                  unsigned check_every, uint64_t timeout);
 void stream_close(struct stream *s);
 
@@ -70,10 +74,10 @@ void stream_close(struct stream *s);
 bool stream_greet(struct stream *s, uint64_t patience);
 
 /*
- * Sends up to `n` datagrams of which the first is due at `due` and each other `interval` later.
- * Returns how many the kernel took.
+ * Sends up to `n` datagrams: those that come next. Their due times are those of the pace, counted
+ * from `begin`, or in closed loop now. Returns how many the kernel took.
  */
-unsigned stream_send(struct stream *s, unsigned n, uint64_t now, uint64_t due, double interval);
+unsigned stream_send(struct stream *s, unsigned n, uint64_t now, uint64_t begin);
 
 /* Takes what has arrived, up to a bound. Returns the number of datagrams. */
 unsigned stream_receive(struct stream *s);

@@ -50,8 +50,9 @@ class Echo:
 
 def offer(how, *options, seconds=0.3, code=0):
     with Echo(how) as echo:
-        done = subprocess.run([LOAD, "--json", "-", "--quiet", "--seconds", str(seconds), *options,
-                               echo.target], capture_output=True, text=True, timeout=30, check=False)
+        # A timeout for busy machines; a test's own comes after it.
+        done = subprocess.run([LOAD, "--json", "-", "--quiet", "--seconds", str(seconds),
+                               "--timeout", "5", *options, echo.target], capture_output=True, text=True, timeout=30, check=False)
     assert done.returncode == code, done
     count = json.loads(done.stdout)["targets"][0]
     fates = sum(count[fate] for fate in ("returned", "wrong", "late", "lost"))
@@ -154,7 +155,9 @@ def test_nobody():
 
 
 @pytest.mark.parametrize("options", [[], ["10.0.0.1"], ["10.0.0.1:0"], ["-l", "7", "127.0.0.1:9"],
-                                     ["-w", "0", "127.0.0.1:9"], ["--what", "127.0.0.1:9"]])
+                                     ["-w", "0", "127.0.0.1:9"], ["--what", "127.0.0.1:9"],
+                                     ["127.0.0.1:9@0"], ["127.0.0.1:9@x"], ["-T", "0", "127.0.0.1:9"],
+                                     ["-l", "64:70", "127.0.0.1:9"], ["127.0.0.1:9"] * 65])
 def test_mistakes(options):
     done = subprocess.run([LOAD, *options], capture_output=True, text=True, timeout=30, check=False)
     assert done.returncode in (1, 2) and done.stderr.startswith("load: ") or "load --help" in done.stderr
@@ -170,3 +173,46 @@ def test_interrupted(by):
             load.send_signal(by)
             output, _ = load.communicate(timeout=200)
     assert load.returncode == 0 and "returned" in output
+
+
+def test_mix():
+    """Each datagram has the size that its number says, and any other is wrong."""
+    sizes = {}
+
+    def note(number, data):
+        sizes.setdefault(len(data), set()).add(number)
+        return [data]
+    count = offer(note, "--rate", "2000", "--size", "64:2,512:1")
+    assert set(sizes) == {64, 512} and count["returned"] == count["sent"] == count["checked"]
+    assert abs(len(sizes[64]) - 2 * len(sizes[512])) <= 2
+    count = offer(lambda _, data: [data + b"x" * 448] if len(data) == 64 else [data],
+                  "--rate", "1000", "--size", "64:1,512:1", code=1)
+    assert abs(count["wrong"] - count["returned"]) <= 1
+
+
+def test_own_rates():
+    """A target with a rate of its own, next to one in closed loop."""
+    with Echo(lambda _, data: [data]) as paced, Echo(lambda _, data: [data]) as closed:
+        done = subprocess.run([LOAD, "--json", "-", "--quiet", "--seconds", "0.5", "--window", "2",
+                               paced.target + "@200", closed.target],
+                              capture_output=True, text=True, timeout=30, check=True)
+    first, second = json.loads(done.stdout)["targets"]
+    assert 60 <= first["sent"] <= 101 and first["rate_asked"] == 200
+    assert second["sent"] == second["returned"] > 0 and second["rate_asked"] == 0
+
+
+def test_threads():
+    """Several threads share one target: as many datagrams as one would send, each its own."""
+    count = offer(lambda _, data: [data], "--rate", "1000", "--threads", "3")
+    assert 200 <= count["sent"] <= 303 and count["returned"] == count["sent"]
+
+
+def test_coordinated_omission():
+    """In closed loop a stall holds the generator up; the corrected round trips have it in full."""
+    def stall(number, data):
+        if number == 20:
+            time.sleep(0.2)
+        return [data]
+    count = offer(stall, "--window", "1", seconds=0.5)
+    assert count["corrected"]["mean"] > 2 * count["round_trip"]["mean"]
+    assert count["corrected"]["count"] > count["round_trip"]["count"] == count["returned"]
