@@ -10,6 +10,17 @@
  *       </device>
  *     </board>
  *
+ * or with a place for a PCI device, of which each kind that may be there has a <card>:
+ *
+ *       <device name="ethernet0" class="network" kind="vfio" io_base="0x100000000">
+ *         <card pci="8086:10d3" driver="net_e1000e.elf">
+ *           <region name="registers" bar="0" phys_addr="0x10000000" size="0x20000"/>
+ *           <region name="rings" size="0x10000"/>
+ *           <region name="config" phys_addr="0x10100000" size="0x1000" perms="r"/>
+ *           <irq number="16" trigger="edge"/>
+ *         </card>
+ *       </device>
+ *
  * or for the Microkit, with memory for devices that have no IOMMU:
  *
  *     <board name="qemu_virt_aarch64" arch="aarch64" platform="microkit">
@@ -42,14 +53,24 @@ static const struct xml_spec board_spec = {board_attributes, board_children};
 static const struct xml_name device_attributes[] = {
     {.name = "name", .need = XML_REQUIRED},
     {.name = "class", .need = XML_REQUIRED},
-    {.name = "driver", .need = XML_REQUIRED},
+    {.name = "driver"},
     {.name = "kind", .need = XML_REQUIRED},
     {.name = "io_base"},
     {.name = "data"},
+    {.name = "pci"},
     {0},
 };
-static const struct xml_name device_children[] = {{.name = "region"}, {.name = "irq"}, {0}};
+static const struct xml_name device_children[] = {
+    {.name = "region"}, {.name = "irq"}, {.name = "card"}, {0}};
 static const struct xml_spec device_spec = {device_attributes, device_children};
+
+static const struct xml_name card_attributes[] = {
+    {.name = "pci", .need = XML_REQUIRED},
+    {.name = "driver", .need = XML_REQUIRED},
+    {0},
+};
+static const struct xml_name card_children[] = {{.name = "region"}, {.name = "irq"}, {0}};
+static const struct xml_spec card_spec = {card_attributes, card_children};
 
 static const struct xml_name dma_attributes[] = {
     {.name = "phys_addr", .need = XML_REQUIRED},
@@ -64,6 +85,7 @@ static const struct xml_name region_attributes[] = {
     {.name = "phys_addr"},
     {.name = "size", .need = XML_REQUIRED},
     {.name = "perms"},
+    {.name = "bar"},
     {0},
 };
 static const struct xml_spec region_spec = {region_attributes, no_names};
@@ -102,31 +124,40 @@ static void parse_dma(const struct xml_file *xml, xmlNodePtr node, struct board_
 }
 
 static void parse_region(const struct xml_file *xml, xmlNodePtr node, const struct board *board,
-                         struct board_device *device)
+                         struct board_card *card, bool is_card)
 {
     xml_verify(xml, node, &region_spec);
     struct board_region region = {.name = xml_string(xml, node, "name"),
-                                  .perms = SYSTEM_READ | SYSTEM_WRITE};
+                                  .perms = SYSTEM_READ | SYSTEM_WRITE,
+                                  .bar = BOARD_NO_BAR};
     xml_perms(xml, node, &region.perms);
+    uint64_t bar = 0;
+    if (xml_number(xml, node, "bar", 0, BOARD_NO_BAR - 1, &bar)) {
+        region.bar = (unsigned)bar;
+        if (!is_card) {
+            system_error(xml->errors, xml_place(xml, node),
+                         "only the regions of a <card> have a bar");
+        }
+    }
     if ((region.perms & SYSTEM_EXECUTE) != 0) {
         system_error(xml->errors, xml_place(xml, node),
                      "no program executes what a device has; perms are \"r\" or \"rw\"");
     }
     region.memory = !xml_number(xml, node, "phys_addr", 0, UINT64_C(1) << 52, &region.phys);
-    if (region.memory && board->dma.size == 0) {
+    if (region.memory && (region.bar != BOARD_NO_BAR || (board->dma.size == 0 && !is_card))) {
         system_error(xml->errors, xml_place(xml, node),
-                     "a region has a phys_addr, or is memory of a board with <dma>");
+                     "a region has a phys_addr, or is memory of a board with <dma> or of a card");
     }
     xml_number(xml, node, "size", 0x1000, UINT64_C(1) << 40, &region.size);
     if (region.phys % 0x1000 != 0 || region.size % 0x1000 != 0) {
         system_error(xml->errors, xml_place(xml, node),
                      "phys_addr and size of a region are multiples of 0x1000");
     }
-    *(struct board_region *)model_append(&device->regions, &device->region_count, sizeof(region)) =
+    *(struct board_region *)model_append(&card->regions, &card->region_count, sizeof(region)) =
         region;
 }
 
-static void parse_irq(const struct xml_file *xml, xmlNodePtr node, struct board_device *device)
+static void parse_irq(const struct xml_file *xml, xmlNodePtr node, struct board_card *card)
 {
     xml_verify(xml, node, &irq_spec);
     struct board_irq irq = {0};
@@ -138,7 +169,57 @@ static void parse_irq(const struct xml_file *xml, xmlNodePtr node, struct board_
                      "trigger=\"%s\" is neither \"level\" nor \"edge\"", trigger);
     }
     free(trigger);
-    *(struct board_irq *)model_append(&device->irqs, &device->irq_count, sizeof(irq)) = irq;
+    *(struct board_irq *)model_append(&card->irqs, &card->irq_count, sizeof(irq)) = irq;
+}
+
+/* What a card, or a device without cards, has. */
+static void parse_card(const struct xml_file *xml, xmlNodePtr node, const struct board *board,
+                       struct board_card *card, bool is_card)
+{
+    card->driver = xml_string(xml, node, "driver");
+    for (xmlNodePtr n = NULL; (n = xml_child(node, "region", n)) != NULL;) {
+        parse_region(xml, n, board, card, is_card);
+    }
+    for (xmlNodePtr n = NULL; (n = xml_child(node, "irq", n)) != NULL;) {
+        parse_irq(xml, n, card);
+    }
+    if (card->region_count > SDDF_DEVICE_REGIONS || card->irq_count > SDDF_DEVICE_IRQS) {
+        system_error(xml->errors, xml_place(xml, node),
+                     "a device has at most %d regions and %d interrupts", SDDF_DEVICE_REGIONS,
+                     SDDF_DEVICE_IRQS);
+    }
+}
+
+static void choose(struct board_device *device, const struct board_card *card)
+{
+    device->driver = card->driver;
+    device->regions = card->regions;
+    device->region_count = card->region_count;
+    device->irqs = card->irqs;
+    device->irq_count = card->irq_count;
+}
+
+static void parse_cards(const struct xml_file *xml, xmlNodePtr node, const struct board *board,
+                        struct board_device *device)
+{
+    for (xmlNodePtr n = NULL; (n = xml_child(node, "card", n)) != NULL;) {
+        xml_verify(xml, n, &card_spec);
+        struct board_card *card = model_append(&device->cards, &device->card_count, sizeof(*card));
+        card->pci = xml_string(xml, n, "pci");
+        parse_card(xml, n, board, card, true);
+    }
+    struct board_card own = {0};
+    parse_card(xml, node, board, &own, false);
+    bool has_own = own.driver != NULL || own.region_count != 0 || own.irq_count != 0;
+    if (device->card_count == 0 ? own.driver == NULL || device->pci != NULL : has_own) {
+        system_error(xml->errors, device->place,
+                     "a device has a driver and no pci, or it has cards and these have all else");
+    }
+    if (device->card_count == 0 || has_own) {
+        choose(device, &own);
+    } else {
+        choose(device, &device->cards[0]);
+    }
 }
 
 static void parse_device(const struct xml_file *xml, xmlNodePtr node, struct board *board)
@@ -147,22 +228,13 @@ static void parse_device(const struct xml_file *xml, xmlNodePtr node, struct boa
     struct board_device device = {
         .name = xml_string(xml, node, "name"),
         .class_ = xml_string(xml, node, "class"),
-        .driver = xml_string(xml, node, "driver"),
         .kind = xml_string(xml, node, "kind"),
+        .pci = xml_string(xml, node, "pci"),
         .place = xml_place(xml, node),
     };
     xml_number(xml, node, "io_base", 0, UINT64_C(1) << 48, &device.io_base);
     xml_bool(xml, node, "data", &device.data);
-    for (xmlNodePtr n = NULL; (n = xml_child(node, "region", n)) != NULL;) {
-        parse_region(xml, n, board, &device);
-    }
-    for (xmlNodePtr n = NULL; (n = xml_child(node, "irq", n)) != NULL;) {
-        parse_irq(xml, n, &device);
-    }
-    if (device.region_count > SDDF_DEVICE_REGIONS || device.irq_count > SDDF_DEVICE_IRQS) {
-        system_error(xml->errors, device.place, "a device has at most %d regions and %d interrupts",
-                     SDDF_DEVICE_REGIONS, SDDF_DEVICE_IRQS);
-    }
+    parse_cards(xml, node, board, &device);
     if (device.name != NULL && board_device(board, device.name) != NULL) {
         system_error(xml->errors, device.place, "a second device \"%s\"; give it another name",
                      device.name);
@@ -203,19 +275,49 @@ const struct board_device *board_device(const struct board *board, const char *n
     return NULL;
 }
 
+bool board_choose(struct board_device *device, unsigned vendor, unsigned number)
+{
+    char id[16];
+    snprintf(id, sizeof(id), "%04x:%04x", vendor, number);
+    for (size_t i = 0; i < device->card_count; i++) {
+        if (device->cards[i].pci != NULL && strstr(device->cards[i].pci, id) != NULL) {
+            choose(device, &device->cards[i]);
+            return true;
+        }
+    }
+    return false;
+}
+
+static void free_card(struct board_card *card)
+{
+    for (size_t j = 0; j < card->region_count; j++) {
+        free(card->regions[j].name);
+    }
+    free(card->regions);
+    free(card->irqs);
+    free(card->driver);
+    free(card->pci);
+}
+
 void board_free(struct board *board)
 {
     for (size_t i = 0; i < board->device_count; i++) {
         struct board_device *device = &board->devices[i];
-        for (size_t j = 0; j < device->region_count; j++) {
-            free(device->regions[j].name);
+        bool borrowed = false;
+        for (size_t j = 0; j < device->card_count; j++) {
+            borrowed |= device->regions == device->cards[j].regions &&
+                        device->driver == device->cards[j].driver;
+            free_card(&device->cards[j]);
         }
-        free(device->regions);
-        free(device->irqs);
+        if (!borrowed) {
+            free_card(&(struct board_card){NULL, device->driver, device->regions,
+                                           device->region_count, device->irqs, device->irq_count});
+        }
+        free(device->cards);
         free(device->name);
         free(device->class_);
-        free(device->driver);
         free(device->kind);
+        free(device->pci);
     }
     free(board->devices);
     free(board->name);

@@ -413,7 +413,8 @@ static void check_iomap(const struct check *c, const struct system_io_space *spa
                      (ull)map->iovaddr, (ull)region->page_size, region->name);
     }
     if ((map->perms & SYSTEM_EXECUTE) != 0) {
-        system_error(c->errors, map->place, "a device executes nothing; perms are \"r\" or \"rw\"");
+        system_error(c->errors, map->place,
+                     "a device executes nothing; perms are \"r\", \"w\" or \"rw\"");
     }
     if (region->has_phys) {
         system_error(c->errors, map->place,

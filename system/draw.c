@@ -352,7 +352,7 @@ static bool has_region(const struct board_device *device, const struct system_re
 {
     for (size_t i = 0; i < device->region_count && region->has_phys; i++) {
         const struct board_region *r = &device->regions[i];
-        if (region->phys >= r->phys && region->phys - r->phys < r->size) {
+        if (!r->memory && region->phys >= r->phys && region->phys - r->phys < r->size) {
             return true;
         }
     }

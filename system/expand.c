@@ -80,6 +80,39 @@ uint64_t expand_dma(struct expand *e, size_t region)
     return start;
 }
 
+struct expand_io expand_io_begin(struct expand *e, const struct board_device *device,
+                                 struct system_place place)
+{
+    struct expand_io io = {.space = SYSTEM_NONE};
+    if (e->board->dma.size == 0) {
+        struct system *s = e->system;
+        io.space = s->io_space_count;
+        io.next = device->io_base;
+        io.guarded = device->card_count != 0;
+        struct system_io_space *space =
+            model_append(&s->io_spaces, &s->io_space_count, sizeof(*space));
+        space->name = model_string(device->name);
+        space->place = place;
+    }
+    return io;
+}
+
+uint64_t expand_io(struct expand *e, struct expand_io *io, size_t region, unsigned perms)
+{
+    struct system *s = e->system;
+    if (io->space == SYSTEM_NONE) {
+        return expand_dma(e, region);
+    }
+    struct system_io_space *space = &s->io_spaces[io->space];
+    struct system_iomap *map = model_append(&space->maps, &space->map_count, sizeof(*map));
+    map->region = region;
+    map->iovaddr = io->next;
+    map->perms = perms;
+    map->place = s->regions[region].place;
+    io->next += s->regions[region].size + (io->guarded ? PAGE : 0);
+    return map->iovaddr;
+}
+
 /* ---- addresses ----------------------------------------------------------------------------- */
 
 /* If [vaddr, vaddr + size) meets [start, end), moves it behind. */
@@ -204,7 +237,8 @@ struct expand_channel expand_channel(struct expand *e, size_t a, size_t b, bool 
 /* ---- devices and configurations ------------------------------------------------------------ */
 
 void expand_device(struct expand *e, size_t pd, const struct board_device *device,
-                   struct sddf_device_config *config, struct system_place place)
+                   struct expand_io *io, struct sddf_device_config *config,
+                   struct system_place place)
 {
     struct system *s = e->system;
     config->region_count = (uint32_t)device->region_count;
@@ -223,10 +257,12 @@ void expand_device(struct expand *e, size_t pd, const struct board_device *devic
         char *name = model_format("%s_%s", device->name, device->regions[i].name);
         size_t region = expand_region(e, name, device->regions[i].size, place);
         free(name);
-        bool cached = device->regions[i].memory && e->board->dma.coherent;
+        bool cached =
+            device->regions[i].memory && (e->board->dma.coherent || e->board->dma.size == 0);
         uint64_t io_address = 0;
         if (device->regions[i].memory) {
-            io_address = expand_dma(e, region);
+            io_address = io != NULL ? expand_io(e, io, region, SYSTEM_READ | SYSTEM_WRITE)
+                                    : expand_dma(e, region);
         } else {
             s->regions[region].has_phys = true;
             s->regions[region].phys = device->regions[i].phys;

@@ -40,6 +40,20 @@ size_t expand_region(struct expand *e, const char *name, uint64_t size, struct s
  */
 uint64_t expand_dma(struct expand *e, size_t region);
 
+/* Where a device reaches memory: at physical addresses, or at those of an IO space of its own. */
+struct expand_io {
+    size_t space;  /* in the system; SYSTEM_NONE: at physical addresses, of the board's <dma> */
+    uint64_t next; /* the next IO address */
+    bool guarded;  /* regions lie apart, so that who runs off one's end meets nothing */
+};
+
+/* Begins a device's IO space, unless the board's memory has physical addresses for that. */
+struct expand_io expand_io_begin(struct expand *e, const struct board_device *device,
+                                 struct system_place place);
+
+/* Lets the device reach the region, with these rights where something checks them; the address. */
+uint64_t expand_io(struct expand *e, struct expand_io *io, size_t region, unsigned perms);
+
 /* Maps a region where there is room, and says where. */
 struct sddf_region_config expand_map(struct expand *e, size_t pd, size_t region, unsigned perms);
 
@@ -51,9 +65,11 @@ struct expand_channel {
 struct expand_channel expand_channel(struct expand *e, size_t a, size_t b, bool a_calls,
                                      bool a_notifies, bool b_notifies, struct system_place place);
 
-/* The device's regions and interrupts, given to its driver. */
+/* The device's regions and interrupts, given to its driver. `io` is NULL without memory of its own.
+ */
 void expand_device(struct expand *e, size_t pd, const struct board_device *device,
-                   struct sddf_device_config *config, struct system_place place);
+                   struct expand_io *io, struct sddf_device_config *config,
+                   struct system_place place);
 
 /* Configuration bytes over a symbol of the PD's program; the header is filled in. */
 void expand_configure(struct expand *e, size_t pd, const char *symbol, enum sddf_role role,

@@ -21,6 +21,7 @@
 #include "system/model.h"
 
 #define R  SYSTEM_READ
+#define W  SYSTEM_WRITE
 #define RW (SYSTEM_READ | SYSTEM_WRITE)
 
 #define DRIVER_TX_CAPACITY 2048
@@ -31,8 +32,7 @@ struct making {
     struct expand *e;
     const struct system_network *n;
     const struct board_device *device;
-    size_t io_space;  /* SYSTEM_NONE: IO addresses are physical */
-    uint64_t io_next; /* the next IO address */
+    struct expand_io io;
     size_t driver, virt_rx, virt_tx, arp;
     size_t dma; /* region */
     uint64_t dma_io;
@@ -61,23 +61,6 @@ static size_t region(struct making *m, const char *who, const char *what, uint64
     size_t index = expand_region(m->e, name, size, place);
     free(name);
     return index;
-}
-
-/* Gives a region the next IO address. The device may write what it receives, and read the rest. */
-static uint64_t device_map(struct making *m, size_t index, unsigned perms)
-{
-    struct system *s = m->e->system;
-    if (m->io_space == SYSTEM_NONE) {
-        return expand_dma(m->e, index);
-    }
-    struct system_io_space *space = &s->io_spaces[m->io_space];
-    struct system_iomap *map = model_append(&space->maps, &space->map_count, sizeof(*map));
-    map->region = index;
-    map->iovaddr = m->io_next;
-    map->perms = perms;
-    map->place = s->regions[index].place;
-    m->io_next += s->regions[index].size;
-    return map->iovaddr;
 }
 
 /* One page-rounded region, written by the PD and nobody else. */
@@ -142,7 +125,7 @@ static void tx_data(struct making *m, const char *who, uint32_t buffers, size_t 
     size_t index = region(m, who, "tx_data", (uint64_t)buffers * NET_BUFFER_SIZE, place);
     *at_sender = expand_map(m->e, sender, index, RW);
     at_virt->data = expand_map(m->e, m->virt_tx, index, R);
-    at_virt->data.io_address = device_map(m, index, R);
+    at_virt->data.io_address = expand_io(m->e, &m->io, index, R);
     at_virt->buffer_count = buffers;
     struct net_driver_config *driver = &m->driver_config;
     struct sddf_region_config *entry = &driver->data[driver->data_count++];
@@ -172,7 +155,9 @@ static void make_dma(struct making *m)
 {
     uint32_t buffers = (uint32_t)m->n->rx_buffers;
     m->dma = region(m, "", "rx_dma", (uint64_t)buffers * NET_BUFFER_SIZE, m->n->place);
-    m->dma_io = device_map(m, m->dma, RW);
+    /* What it receives the device may write; only where nothing can tell the two may it read that.
+     */
+    m->dma_io = expand_io(m->e, &m->io, m->dma, m->device->card_count != 0 ? W : RW);
     m->virt_rx_config.data = expand_map(m->e, m->virt_rx, m->dma, R);
     m->virt_rx_config.data.io_address = m->dma_io;
     m->virt_rx_config.buffer_count = buffers;
@@ -194,7 +179,7 @@ static void make_components(struct making *m)
     m->arp = component(m, "arp", "net_arp.elf", NETWORK_PRIORITY_ARP, &n->arp);
 
     struct net_driver_config *driver = &m->driver_config;
-    expand_device(m->e, m->driver, m->device, &driver->device, n->place);
+    expand_device(m->e, m->driver, m->device, &m->io, &driver->device, n->place);
     make_dma(m);
     uint32_t buffers = (uint32_t)n->rx_buffers;
     pair(m, "driver", "rx", buffers, buffers, (struct side){m->driver, &driver->rx},
@@ -317,7 +302,6 @@ static void make_client(struct making *m, const struct network_client *c)
 
 void expand_network(struct expand *e, const struct system_network *network)
 {
-    struct system *s = e->system;
     struct making *m = calloc(1, sizeof(*m)); /* its configurations are too big for a stack */
     if (m == NULL) {
         system_error(e->errors, network->place, "out of memory");
@@ -326,15 +310,7 @@ void expand_network(struct expand *e, const struct system_network *network)
     m->e = e;
     m->n = network;
     m->device = board_device(e->board, network->device);
-    m->io_space = SYSTEM_NONE;
-    if (e->board->dma.size == 0) {
-        m->io_space = s->io_space_count;
-        m->io_next = m->device->io_base;
-        struct system_io_space *space =
-            model_append(&s->io_spaces, &s->io_space_count, sizeof(*space));
-        space->name = model_string(network->device);
-        space->place = network->place;
-    }
+    m->io = expand_io_begin(e, m->device, network->place);
 
     make_components(m);
     for (size_t i = 0; i < network->client_count; i++) {

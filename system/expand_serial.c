@@ -103,7 +103,7 @@ static void make_components(struct making *m, const struct board_device *device)
         component(m, "virt_rx", "serial_virt_rx.elf", SERIAL_PRIORITY_VIRT_RX, &s->virt_rx);
 
     struct serial_driver_config driver = {0};
-    expand_device(m->e, m->driver, device, &driver.device, s->place);
+    expand_device(m->e, m->driver, device, NULL, &driver.device, s->place);
     join_tx(m, "driver", DRIVER_TX_CAPACITY, m->virt_tx, &m->virt_tx_config.driver, m->driver,
             &driver.tx, s->place);
     join_rx(m, "driver", DRIVER_RX_CAPACITY, m->driver, &driver.rx, m->virt_rx,

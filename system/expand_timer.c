@@ -14,7 +14,7 @@ void expand_timer(struct expand *e, const struct system_timer *timer)
         expand_pd(e, name, device->driver, TIMER_PRIORITY_DRIVER, &timer->driver, timer->place);
     free(name);
     struct timer_driver_config config = {.client_count = (uint32_t)timer->client_count};
-    expand_device(e, driver, device, &config.device, timer->place);
+    expand_device(e, driver, device, NULL, &config.device, timer->place);
     for (size_t i = 0; i < timer->client_count; i++) {
         size_t pd = timer->clients[i].pd;
         struct expand_channel channel =

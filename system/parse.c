@@ -424,7 +424,7 @@ static void parse_io_space(struct parse *p, xmlNodePtr node)
             .perms = SYSTEM_READ | SYSTEM_WRITE,
             .place = xml_place(&p->xml, n),
         };
-        xml_perms(&p->xml, n, &map.perms);
+        xml_io_perms(&p->xml, n, &map.perms);
         if (!xml_number(&p->xml, n, "iovaddr", 0, UINT64_C(1) << 48, &map.iovaddr)) {
             map.region = SYSTEM_NONE;
         }

@@ -169,8 +169,13 @@ struct system {
  * which device a region stands for, so that plain SDF carries all that the loader must know.
  */
 struct board_region {
-    char *name;  /* what the platform calls the resource: "rx_ring", "registers" ... */
-    bool memory; /* not of the device, but memory that it reaches: at an address from board.dma */
+    char *name; /* what the platform calls the resource: "rx_ring", "registers" ... */
+    /*
+     * Not of the device, but memory that it reaches: at an address from board.dma, or, of a card,
+     * at an IO address of its space.
+     */
+    bool memory;
+    unsigned bar; /* of a card: which BAR it is; BOARD_NO_BAR: none */
     uint64_t phys;
     uint64_t size;
     unsigned perms; /* enum system_perm: what a driver may have of it */
@@ -181,17 +186,35 @@ struct board_irq {
     bool edge;
 };
 
+#define BOARD_NO_BAR 6
+
+/*
+ * PCI devices that can be plugged in at one place differ in what they have and who drives them. A
+ * device of the board with cards has, at any time, what the chosen one has.
+ */
+struct board_card {
+    char *pci; /* "8086:10d3", or several with blanks between */
+    char *driver;
+    struct board_region *regions;
+    size_t region_count;
+    struct board_irq *irqs;
+    size_t irq_count;
+};
+
 struct board_device {
     char *name;       /* "ethernet0" */
     char *class_;     /* "network", "timer", "serial" */
     char *driver;     /* the driver's program: "net_linux_xdp.elf" */
-    char *kind;       /* how the platform makes it: "af_xdp", "tap", "timerfd" */
+    char *kind;       /* how the platform makes it: "af_xdp", "tap", "timerfd", "vfio" */
     bool data;        /* the driver must map packet data itself (TAP) */
     uint64_t io_base; /* the first IO address that may be mapped for it */
     struct board_region *regions;
     size_t region_count;
     struct board_irq *irqs;
     size_t irq_count;
+    char *pci; /* of one with cards: which PCI device it is (0000:00:03.0, 8086:10d3), or NULL */
+    struct board_card *cards; /* at first the first one is chosen */
+    size_t card_count;
     struct system_place place;
 };
 
@@ -244,6 +267,12 @@ void system_errors_free(struct system_errors *errors);
  */
 bool board_parse(const char *path, struct board *board, struct system_errors *errors);
 void board_free(struct board *board);
+
+/*
+ * Gives a device of the board what the card of that vendor and device number has. False: none of
+ * its cards is meant for it.
+ */
+bool board_choose(struct board_device *device, unsigned vendor, unsigned number);
 
 /* The device of that name, or NULL. */
 const struct board_device *board_device(const struct board *board, const char *name);

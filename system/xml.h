@@ -61,6 +61,7 @@ bool xml_number(const struct xml_file *file, xmlNodePtr node, const char *name, 
                 uint64_t max, uint64_t *value);
 bool xml_bool(const struct xml_file *file, xmlNodePtr node, const char *name, bool *value);
 bool xml_perms(const struct xml_file *file, xmlNodePtr node, unsigned *perms);
+bool xml_io_perms(const struct xml_file *file, xmlNodePtr node, unsigned *perms); /* or only w */
 bool xml_mac(const struct xml_file *file, xmlNodePtr node, uint8_t mac[6]);
 bool xml_ipv4(const struct xml_file *file, xmlNodePtr node, const char *name, uint32_t *address);
 bool xml_prefixed_ipv4(const struct xml_file *file, xmlNodePtr node, const char *name,

@@ -139,7 +139,7 @@ bool xml_bool(const struct xml_file *file, xmlNodePtr node, const char *name, bo
     return good;
 }
 
-bool xml_perms(const struct xml_file *file, xmlNodePtr node, unsigned *perms)
+static bool perms_of(const struct xml_file *file, xmlNodePtr node, bool write_only, unsigned *perms)
 {
     char *text = xml_string(file, node, "perms");
     if (text == NULL) {
@@ -158,7 +158,7 @@ bool xml_perms(const struct xml_file *file, xmlNodePtr node, unsigned *perms)
     if (!good) {
         system_error(file->errors, xml_place(file, node),
                      "perms=\"%s\" are no rights; write some of r, w and x, each once", text);
-    } else if ((value & SYSTEM_READ) == 0 && (value & SYSTEM_WRITE) != 0) {
+    } else if (!write_only && (value & SYSTEM_READ) == 0 && (value & SYSTEM_WRITE) != 0) {
         system_error(file->errors, xml_place(file, node),
                      "perms=\"%s\" can be written but not read, which no page table can say; "
                      "write \"rw\"",
@@ -169,6 +169,16 @@ bool xml_perms(const struct xml_file *file, xmlNodePtr node, unsigned *perms)
     }
     free(text);
     return good;
+}
+
+bool xml_perms(const struct xml_file *file, xmlNodePtr node, unsigned *perms)
+{
+    return perms_of(file, node, false, perms);
+}
+
+bool xml_io_perms(const struct xml_file *file, xmlNodePtr node, unsigned *perms)
+{
+    return perms_of(file, node, true, perms);
 }
 
 bool xml_mac(const struct xml_file *file, xmlNodePtr node, uint8_t mac[6])

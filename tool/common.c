@@ -101,7 +101,7 @@ bool tool_load_board(struct tool_input *input)
         if (access(path, R_OK) != 0) {
             fprintf(stderr,
                     "sddf: there is no board \"%s\"; the boards are \"linux\", \"linux_tap\", "
-                    "\"qemu_virt_aarch64\" and \"qemu_virt_riscv64\", or give the path of a "
+                    "\"linux_vfio\", \"qemu_virt_aarch64\" and \"qemu_virt_riscv64\", or give the path of a "
                     "board file\n",
                     name);
             free(path);

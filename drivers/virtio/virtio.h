@@ -51,8 +51,47 @@
 #define VIRTIO_MMIO_VERSION_VALUE 2u          /* 1 is the legacy interface */
 #define VIRTIO_MMIO_SIZE          0x200u      /* as far as any of our devices' registers go */
 
-#define VIRTIO_MMIO_INTERRUPT_USED   0x1u
-#define VIRTIO_MMIO_INTERRUPT_CONFIG 0x2u
+/* 4.1.4.5 ISR status capability, 4.2.2 InterruptStatus */
+#define VIRTIO_INTERRUPT_USED   0x1u
+#define VIRTIO_INTERRUPT_CONFIG 0x2u
+
+/* 4.1.2 PCI Device Discovery: a device of this kind has the number 0x1040 + its kind's */
+#define VIRTIO_PCI_VENDOR         0x1af4u
+#define VIRTIO_PCI_DEVICE         0x1040u
+#define VIRTIO_PCI_LEGACY_NETWORK 0x1000u /* transitional: both interfaces */
+
+/* 4.1.4 Virtio Structure PCI Capabilities, by offset: struct virtio_pci_cap */
+#define VIRTIO_PCI_CAP_TYPE     3u
+#define VIRTIO_PCI_CAP_BAR      4u
+#define VIRTIO_PCI_CAP_OFFSET   8u
+#define VIRTIO_PCI_CAP_LENGTH   12u
+#define VIRTIO_PCI_CAP_MULTIPLY 16u /* 4.1.4.4, of the notification structure */
+
+#define VIRTIO_PCI_CAP_COMMON_CFG 1u
+#define VIRTIO_PCI_CAP_NOTIFY_CFG 2u
+#define VIRTIO_PCI_CAP_ISR_CFG    3u
+#define VIRTIO_PCI_CAP_DEVICE_CFG 4u
+
+/* 4.1.4.3 Common configuration structure layout: struct virtio_pci_common_cfg */
+#define VIRTIO_PCI_DEVICE_FEAT_SEL   0x00u /* 32 bits, RW */
+#define VIRTIO_PCI_DEVICE_FEATURES   0x04u /* 32, R */
+#define VIRTIO_PCI_DRIVER_FEAT_SEL   0x08u /* 32, RW */
+#define VIRTIO_PCI_DRIVER_FEATURES   0x0cu /* 32, RW */
+#define VIRTIO_PCI_CONFIG_VECTOR     0x10u /* 16, RW */
+#define VIRTIO_PCI_NUM_QUEUES        0x12u /* 16, R */
+#define VIRTIO_PCI_STATUS            0x14u /* 8, RW */
+#define VIRTIO_PCI_CONFIG_GENERATION 0x15u /* 8, R */
+#define VIRTIO_PCI_QUEUE_SEL         0x16u /* 16, RW */
+#define VIRTIO_PCI_QUEUE_SIZE        0x18u /* 16, RW */
+#define VIRTIO_PCI_QUEUE_VECTOR      0x1au /* 16, RW */
+#define VIRTIO_PCI_QUEUE_ENABLE      0x1cu /* 16, RW */
+#define VIRTIO_PCI_QUEUE_NOTIFY_OFF  0x1eu /* 16, R */
+#define VIRTIO_PCI_QUEUE_DESC_LOW    0x20u /* 32, RW; the high half 4 behind, as in the next two */
+#define VIRTIO_PCI_QUEUE_DRIVER_LOW  0x28u
+#define VIRTIO_PCI_QUEUE_DEVICE_LOW  0x30u
+#define VIRTIO_PCI_COMMON_SIZE       0x38u
+
+#define VIRTIO_PCI_NO_VECTOR 0xffffu
 
 /* 2.7.5 The Virtqueue Descriptor Table */
 #define VIRTQ_DESC_F_NEXT     0x1u

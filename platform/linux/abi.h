@@ -118,13 +118,14 @@ enum mk_channel_kind {
 
 enum mk_channel_flag {
     MK_CHANNEL_MAY_NOTIFY = 1, /* (who only answers calls holds the doorbell without it) */
+    MK_CHANNEL_COUNTED = 2,    /* an interrupt that counts: to be read when it has come */
 };
 
 /* One channel as its owner sees it. Addresses are the owner's; 0 where there is no right. */
 struct mk_channel {
     uint32_t kind;
     uint32_t peer;      /* PD index, for system page `dead` */
-    int32_t doorbell;   /* the peer's: descriptor to write to; -1 if there is no reason to */
+    int32_t doorbell;   /* the peer's, or, to unmask it, the interrupt's; -1: nothing to write to */
     int32_t irq;        /* descriptor whose readability is the interrupt; -1 */
     uint64_t peer_page; /* the peer's signal page, read-only */
     uint32_t peer_id;   /* the channel's number at the peer: sent[peer_id] in its page */

@@ -49,9 +49,13 @@ bool linux_device_open(const struct board_device *board, struct linux_device *de
                                  "af_xdp, tap, timerfd, terminal",
                                  board->name, board->kind);
     }
-    if (board->region_count > LINUX_DEVICE_REGIONS) {
-        return linux_device_fail(why, "the board's device %s has %zu regions; %d are possible",
-                                 board->name, board->region_count, LINUX_DEVICE_REGIONS);
+    if (board->region_count > LINUX_DEVICE_REGIONS || board->irq_count > LINUX_DEVICE_IRQS) {
+        return linux_device_fail(
+            why,
+            "the board's device %s has %zu regions and %zu interrupts; %d and %d "
+            "are possible",
+            board->name, board->region_count, board->irq_count, LINUX_DEVICE_REGIONS,
+            LINUX_DEVICE_IRQS);
     }
     return kind->open(device, system, memory, options, why);
 }

@@ -20,6 +20,7 @@
 
 #define LINUX_DEVICE_REGIONS 8
 #define LINUX_DEVICE_CALLS   8
+#define LINUX_DEVICE_IRQS    4
 #define LINUX_DEVICE_TEXT    256
 #define LINUX_DEVICE_POLLS   3
 
@@ -40,6 +41,13 @@ struct linux_resource {
     uint64_t size;
 };
 
+/* An interrupt of a device that has other ones than the readability of its descriptor. */
+struct linux_irq {
+    int fd;     /* whose readability it is; -1: the device has no such interrupt, it never comes */
+    int unmask; /* an eventfd: written to on every acknowledgement; -1: none */
+    bool counted; /* `fd` is an eventfd: it is read, and so emptied, when the interrupt comes */
+};
+
 /*
  * A system call that the driver may make on the device's descriptor (its first argument). Argument
  * i must equal value[i] where bit i of `checked` is set (bit 0 is the descriptor's and always so).
@@ -54,6 +62,8 @@ struct linux_device {
     const struct board_device *board;
     int fd; /* the one descriptor that the driver holds; its readability is the interrupt */
     struct linux_resource region[LINUX_DEVICE_REGIONS]; /* in the order of board->regions */
+    struct linux_irq irq[LINUX_DEVICE_IRQS];            /* in the order of board->irqs */
+    size_t irq_count;                                   /* 0: `fd` is the only one */
     struct linux_call call[LINUX_DEVICE_CALLS];
     size_t call_count;
     char text[LINUX_DEVICE_TEXT]; /* how it is driven: "veth0: native XDP, copy mode" */

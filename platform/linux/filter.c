@@ -42,6 +42,9 @@ static int allow_doorbells(scmp_filter_ctx filter, const struct linux_pd *pd)
     uint64_t allowed = 0; /* bit: descriptor - 1; several channels may lead to one peer */
     for (unsigned ch = 0; ch < MK_CHANNELS && error == 0; ch++) {
         int doorbell = boot->channel[ch].doorbell;
+        if ((boot->channel[ch].flags & MK_CHANNEL_COUNTED) != 0)
+            error = allow(filter, SCMP_SYS(read), 1,
+                          (struct scmp_arg_cmp[]){is(0, (uint64_t)boot->channel[ch].irq)});
         if (doorbell < 0 || (allowed >> (doorbell - 1) & 1) != 0)
             continue;
         allowed |= UINT64_C(1) << (doorbell - 1);

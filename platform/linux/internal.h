@@ -164,7 +164,7 @@ void linux_clock_end(struct linux_loader *loader, struct mk_clock *clock);
 /* devices of the board that the system uses: resource.c */
 bool linux_resources_open(struct linux_loader *loader);
 void linux_resources_close(struct linux_loader *loader);
-struct linux_device *linux_irq_device(struct linux_loader *loader, uint64_t irq);
+bool linux_irq_find(const struct linux_loader *loader, uint64_t irq, struct linux_irq *found);
 void linux_region_backing(struct linux_loader *loader, size_t region, bool write, int *fd,
                           uint64_t *offset, uint64_t *size);
 /* What region_paddr of a region is: its address for devices; 0 if it has none. */

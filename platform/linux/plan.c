@@ -112,15 +112,20 @@ static bool plan_irqs(struct linux_loader *loader, struct linux_pd *pd)
 {
     for (size_t i = 0; i < pd->system->irq_count; i++) {
         const struct system_irq *irq = &pd->system->irqs[i];
-        const struct linux_device *device = linux_irq_device(loader, irq->irq);
-        if (device == NULL) {
+        struct linux_irq found;
+        if (!linux_irq_find(loader, irq->irq, &found)) {
             linux_complain("%s: board %s has no interrupt %llu", pd->system->name,
                            loader->board->name, (unsigned long long)irq->irq);
             return false;
         }
         struct mk_channel *channel = &pd->page.channel[irq->id];
         channel->kind = MK_CHANNEL_IRQ;
-        channel->irq = keep(pd, device->fd);
+        if (found.fd >= 0)
+            channel->irq = keep(pd, found.fd);
+        if (found.unmask >= 0)
+            channel->doorbell = keep(pd, found.unmask);
+        if (found.counted)
+            channel->flags |= MK_CHANNEL_COUNTED;
     }
     return true;
 }

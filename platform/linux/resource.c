@@ -11,18 +11,25 @@ static const struct board_region *board_region_of(const struct board_device *dev
 {
     for (size_t i = 0; i < device->region_count; i++) {
         const struct board_region *there = &device->regions[i];
-        if (region->phys >= there->phys && region->phys - there->phys < there->size)
+        if (!there->memory && region->phys >= there->phys &&
+            region->phys - there->phys < there->size)
             return there;
     }
     return NULL;
 }
 
+/* Which of the device's interrupts it is; irq_count: none. */
+static size_t irq_index(const struct board_device *device, uint64_t irq)
+{
+    size_t i = 0;
+    while (i < device->irq_count && device->irqs[i].irq != irq)
+        i++;
+    return i;
+}
+
 static bool has_irq(const struct board_device *device, uint64_t irq)
 {
-    for (size_t i = 0; i < device->irq_count; i++)
-        if (device->irqs[i].irq == irq)
-            return true;
-    return false;
+    return irq_index(device, irq) < device->irq_count;
 }
 
 static bool used(const struct system *system, const struct board_device *device)
@@ -121,12 +128,19 @@ void linux_resources_close(struct linux_loader *loader)
     loader->memory = NULL;
 }
 
-struct linux_device *linux_irq_device(struct linux_loader *loader, uint64_t irq)
+bool linux_irq_find(const struct linux_loader *loader, uint64_t irq, struct linux_irq *found)
 {
-    for (size_t i = 0; i < loader->device_count; i++)
-        if (has_irq(loader->devices[i].board, irq))
-            return &loader->devices[i];
-    return NULL;
+    for (size_t i = 0; i < loader->device_count; i++) {
+        const struct linux_device *device = &loader->devices[i];
+        size_t index = irq_index(device->board, irq);
+        if (index == device->board->irq_count)
+            continue;
+        *found = (struct linux_irq){.fd = device->fd, .unmask = -1};
+        if (device->irq_count != 0)
+            *found = device->irq[index];
+        return true;
+    }
+    return false;
 }
 
 /* Descriptor and offset of a region with the rights asked for. */

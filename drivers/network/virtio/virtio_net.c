@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Ethernet driver for virtio network devices (virtio 1.2, section 5.1) on the MMIO transport.
+ * Ethernet driver for virtio network devices (virtio 1.2, section 5.1), on any transport.
  *
  *            Rx                                   Tx
  *         receiveq1                           transmitq1
@@ -34,11 +34,8 @@
 #include <microkit.h>
 
 #include "../dma.h"
-#include "mmio.h"
+#include "transport.h"
 #include "virtqueue.h"
-
-/* The device's regions in the configuration: registers, and memory for both queues' rings. */
-enum { REGION_REGISTERS, REGION_RINGS, REGIONS };
 
 /* 5.1.2 Virtqueues, without VIRTIO_NET_F_MQ */
 enum { RECEIVEQ, TRANSMITQ };
@@ -71,8 +68,7 @@ struct net_driver_config sddf_net_config;
 static bool configured; /* attached to both virtualisers, and there is a device */
 static bool live;       /* the device runs */
 static bool reset_done; /* in this wake-up */
-static uint8_t irq;
-static struct virtio_mmio device;
+static struct virtio device;
 
 static struct virtqueue rx;
 /*
@@ -234,7 +230,7 @@ static uint32_t ring_size(uint32_t queue_max, bool indirect)
     if (sddf_net_config.device.ring_size != 0) {
         most = min(most, sddf_net_config.device.ring_size);
     }
-    const uint64_t half = sddf_net_config.device.region[REGION_RINGS].size / 2;
+    const uint64_t half = sddf_net_config.device.region[VIRTIO_REGION_RINGS].size / 2;
     uint32_t size = VIRTQUEUE_SIZE_MAX;
     while (size >= smallest && (size > most || virtqueue_layout(size, indirect).bytes > half)) {
         size /= 2;
@@ -242,12 +238,12 @@ static uint32_t ring_size(uint32_t queue_max, bool indirect)
     return size >= smallest ? size : 0;
 }
 
-/* 4.2.3.2 Virtqueue Configuration. Each queue has one half of the ring memory. */
+/* 3.1.1, step 7. Each queue has one half of the ring memory. */
 static bool ring_start(struct virtqueue *q, uint32_t which, struct virtqueue_shape shape)
 {
-    const struct sddf_region_config *rings = &sddf_net_config.device.region[REGION_RINGS];
+    const struct sddf_region_config *rings = &sddf_net_config.device.region[VIRTIO_REGION_RINGS];
     const bool indirect = (device.features & VIRTIO_F_INDIRECT_DESC) != 0;
-    const uint32_t size = ring_size(virtio_mmio_queue_max(&device, which), indirect);
+    const uint32_t size = ring_size(virtio_queue_max(&device, which), indirect);
     if (size == 0) {
         return false;
     }
@@ -258,8 +254,7 @@ static bool ring_start(struct virtqueue *q, uint32_t which, struct virtqueue_sha
     shape.payload_length = NET_BUFFER_SIZE;
     shape.event_index = (device.features & VIRTIO_F_EVENT_IDX) != 0;
     virtqueue_start(q, &layout, &shape, (void *)(uintptr_t)(rings->vaddr + offset), io);
-    virtio_mmio_queue_start(&device, size, io, io + layout.avail, io + layout.used);
-    return true;
+    return virtio_queue_start(&device, which, size, io, io + layout.avail, io + layout.used);
 }
 
 /*
@@ -270,20 +265,20 @@ static bool ring_start(struct virtqueue *q, uint32_t which, struct virtqueue_sha
 static bool device_start(void)
 {
     live = false;
-    if (!virtio_mmio_reset(&device)) {
+    if (!virtio_reset(&device)) {
         return false;
     }
     rx_held_count += virtqueue_collect(&rx, &rx_held[rx_held_count]);
     tx_held_count += virtqueue_collect(&tx, &tx_held[tx_held_count]);
-    if (!virtio_mmio_begin(&device, FEATURES_WANTED, FEATURES_REQUIRED) ||
+    if (!virtio_begin(&device, FEATURES_WANTED, FEATURES_REQUIRED) ||
         !ring_start(&rx, RECEIVEQ, (struct virtqueue_shape){.device_writes = true}) ||
         !ring_start(&tx, TRANSMITQ, (struct virtqueue_shape){.device_writes = false})) {
-        virtio_mmio_fail(&device);
+        virtio_fail(&device);
         return false;
     }
     rx_checked = (device.features & VIRTIO_NET_F_GUEST_CSUM) != 0;
     tx_fills = (device.features & VIRTIO_NET_F_CSUM) != 0;
-    virtio_mmio_go(&device);
+    virtio_go(&device);
     live = true;
     return true;
 }
@@ -291,7 +286,7 @@ static bool device_start(void)
 static void doorbell(struct virtqueue *q, uint32_t which)
 {
     if (virtqueue_wants_doorbell(q)) {
-        virtio_mmio_doorbell(&device, which);
+        virtio_doorbell(&device, which);
         count(NET_STAT_KICKS, 1);
     }
 }
@@ -403,13 +398,22 @@ void notified(microkit_channel ch)
     } else if (ch == sddf_net_config.tx.channel) {
         serve(SERVE_TX);
     } else {
-        const uint32_t why = virtio_mmio_interrupt(&device);
-        if ((why & VIRTIO_MMIO_INTERRUPT_CONFIG) != 0 && virtio_mmio_needs_reset(&device)) {
+        uint32_t which = 0;
+        while (which + 1 < sddf_net_config.device.irq_count &&
+               sddf_net_config.device.irq[which] != ch) {
+            which++;
+        }
+        const uint32_t why = virtio_interrupt(&device, which);
+        if ((why & VIRTIO_INTERRUPT_CONFIG) != 0 && virtio_needs_reset(&device)) {
             live = false;
         }
         serve(SERVE_RX | (tx_due() ? SERVE_TX : 0));
-        /* The one deferred signal of this PD: it goes out with the call that waits for the next. */
-        microkit_deferred_irq_ack(irq);
+        if (which == 0) {
+            /* This PD's only deferred signal: it goes out with the call that waits for the next. */
+            microkit_deferred_irq_ack(ch);
+        } else {
+            microkit_irq_ack(ch);
+        }
     }
 }
 
@@ -421,8 +425,7 @@ static void announce(void)
     microkit_dbg_puts(microkit_name);
     microkit_dbg_puts(": virtio-net");
     /* 5.1.4: the address is there if the device offers it. Our clients have their own. */
-    if ((device.features & VIRTIO_NET_F_MAC) != 0 &&
-        virtio_mmio_config(&device, mac, sizeof(mac))) {
+    if ((device.features & VIRTIO_NET_F_MAC) != 0 && virtio_config(&device, mac, sizeof(mac))) {
         for (uint32_t i = 0; i < sizeof(mac); i++) {
             microkit_dbg_putc(i == 0 ? ' ' : ':');
             microkit_dbg_putc(digits[mac[i] >> 4]);
@@ -452,13 +455,17 @@ static void announce(void)
 
 static bool attach_device(const struct sddf_device_config *config)
 {
-    const struct sddf_region_config *rings = &config->region[REGION_RINGS];
-    if (config->region_count != REGIONS || config->irq_count != 1 ||
+    const struct sddf_region_config *rings = &config->region[VIRTIO_REGION_RINGS];
+    if (!virtio_shape_ok(config) ||
         (rings->vaddr | rings->io_address | rings->size / 2) % SDDF_CACHE_LINE != 0) {
         return false;
     }
-    irq = config->irq[0];
-    return irq < MICROKIT_MAX_CHANNELS;
+    for (uint32_t i = 0; i < config->irq_count; i++) {
+        if (config->irq[i] >= MICROKIT_MAX_CHANNELS) {
+            return false;
+        }
+    }
+    return true;
 }
 
 static bool attach(void)
@@ -480,8 +487,7 @@ void init(void)
         refuse_configuration();
         return;
     }
-    if (!virtio_mmio_find(&device, &sddf_net_config.device.region[REGION_REGISTERS],
-                          VIRTIO_ID_NETWORK)) {
+    if (!virtio_find(&device, &sddf_net_config.device, VIRTIO_ID_NETWORK)) {
         say("no virtio network device at these registers (or only a legacy one)");
         return;
     }
@@ -493,5 +499,7 @@ void init(void)
     reset_done = false;
     announce();
     serve(SERVE_RX | SERVE_TX);
-    microkit_irq_ack(irq); /* one from before a restart */
+    for (uint32_t i = 0; i < sddf_net_config.device.irq_count; i++) {
+        microkit_irq_ack(sddf_net_config.device.irq[i]); /* one from before a restart */
+    }
 }

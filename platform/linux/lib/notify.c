@@ -68,6 +68,10 @@ void microkit_irq_ack(microkit_channel ch)
         return;
     }
     mk_pd.irqs_masked &= ~MK_BIT(ch);
+    const struct mk_channel *channel = &mk_pd.boot->channel[ch];
+    if (channel->doorbell >= 0)
+        microkit_linux_syscall(SYS_write, channel->doorbell, (long)&mk_pd.boot->one,
+                               sizeof mk_pd.boot->one, 0, 0, 0);
 }
 
 static void defer(unsigned what, microkit_channel ch)
@@ -132,10 +136,15 @@ void mk_get_up(void)
     sddf_store_relaxed_u32(&mk_pd.own->asleep.word, ++mk_pd.asleep);
 }
 
+static void empty(int counter)
+{
+    uint64_t count;
+    microkit_linux_syscall(SYS_read, counter, (long)&count, sizeof count, 0, 0, 0);
+}
+
 static void read_doorbell(void)
 {
-    uint64_t rings;
-    microkit_linux_syscall(SYS_read, mk_pd.boot->doorbell, (long)&rings, sizeof rings, 0, 0, 0);
+    empty(mk_pd.boot->doorbell);
 }
 
 /* Interrupts that are not masked go to pending; with `wait`, returns when one or a ring came. */
@@ -167,9 +176,14 @@ void mk_poll_irqs(bool wait)
     if (ready <= 0)
         return;
     /* POLLERR and POLLHUP are interrupts as well: the driver finds out what its device has. */
-    for (unsigned i = 1; i < count; i++)
-        if (polled[i].revents != 0)
-            mk_pd.pending |= MK_BIT(channel[i]);
+    for (unsigned i = 1; i < count; i++) {
+        if (polled[i].revents == 0)
+            continue;
+        mk_pd.pending |= MK_BIT(channel[i]);
+        /* Before the driver looks at its device: what the device says after this comes again. */
+        if (mk_pd.boot->channel[channel[i]].flags & MK_CHANNEL_COUNTED)
+            empty(polled[i].fd);
+    }
     /* Nobody else reads the doorbell, so this does not block. */
     if (polled[0].revents & POLLIN)
         read_doorbell();

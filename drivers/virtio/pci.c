@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The PCI transport of virtio 1.2 (section 4.1).
+ *
+ * Where the structures lie is said by capabilities in the configuration space (4.1.4), of which
+ * the platform gives a copy as it is when the driver starts: the driver has no access to the space
+ * itself. All structures are in the one BAR that is its registers; a device that scatters them is
+ * refused. Whether interrupts are messages (MSI-X) has been settled by then and stands there, too.
+ * Interrupt 0 is both queues', interrupt 1, if there is one, the configuration's.
+ */
+#include "transport.h"
+
+#include <stddef.h>
+
+/* PCI 3.0, sections 6.1, 6.7 and 6.8.2 */
+#define PCI_VENDOR       0x00u
+#define PCI_DEVICE       0x02u
+#define PCI_SUBSYSTEM    0x2eu
+#define PCI_CAPABILITIES 0x34u
+#define PCI_CAP_VENDOR   0x09u
+#define PCI_CAP_MSIX     0x11u
+#define PCI_SPACE        256u /* where such capabilities are */
+#define MSIX_CONTROL     2u
+#define MSIX_ENABLE      0x8000u
+
+#define NO_BAR 0xffu
+
+/* Each within the registers, or not found: address 0. */
+struct structure {
+    uintptr_t address;
+    uint32_t size;
+};
+
+struct search {
+    const uint8_t *space;
+    const struct sddf_region_config *registers;
+    uint32_t bar;
+    struct structure found[VIRTIO_PCI_CAP_DEVICE_CFG + 1];
+    uint32_t notify_step;
+    bool messages;
+};
+
+static uint32_t word(const struct search *s, uint32_t offset, uint32_t bytes)
+{
+    uint32_t value = 0;
+    for (uint32_t i = 0; i < bytes && offset + i < PCI_SPACE; i++) {
+        value |= (uint32_t)s->space[offset + i] << 8 * i;
+    }
+    return value;
+}
+
+/* 4.1.4.1: the first one of a kind that can be used; kinds that are unknown are passed over. */
+static void take_structure(struct search *s, uint32_t at)
+{
+    const uint32_t type = word(s, at + VIRTIO_PCI_CAP_TYPE, 1);
+    const uint32_t bar = word(s, at + VIRTIO_PCI_CAP_BAR, 1);
+    const uint64_t offset = word(s, at + VIRTIO_PCI_CAP_OFFSET, 4);
+    const uint32_t length = word(s, at + VIRTIO_PCI_CAP_LENGTH, 4);
+    if (type < VIRTIO_PCI_CAP_COMMON_CFG || type > VIRTIO_PCI_CAP_DEVICE_CFG ||
+        s->found[type].address != 0 || offset + length > s->registers->size || offset % 4 != 0 ||
+        (s->bar != NO_BAR && s->bar != bar)) {
+        return;
+    }
+    s->bar = bar;
+    s->found[type] = (struct structure){(uintptr_t)(s->registers->vaddr + offset), length};
+    if (type == VIRTIO_PCI_CAP_NOTIFY_CFG) {
+        s->notify_step = word(s, at + VIRTIO_PCI_CAP_MULTIPLY, 4);
+    }
+}
+
+static void look_through(struct search *s)
+{
+    uint32_t at = word(s, PCI_CAPABILITIES, 1) & ~3u;
+    /* No more than fit into the space: a list that bites its tail ends as well. */
+    for (uint32_t i = 0; i < PCI_SPACE / 4 && at >= 0x40; i++) {
+        const uint32_t id = word(s, at, 1);
+        if (id == PCI_CAP_VENDOR) {
+            take_structure(s, at);
+        } else if (id == PCI_CAP_MSIX) {
+            s->messages = (word(s, at + MSIX_CONTROL, 2) & MSIX_ENABLE) != 0;
+        }
+        at = word(s, at + 1, 1) & ~3u;
+    }
+}
+
+/* 4.1.2.1: by its number, or as a transitional device by that of its subsystem. */
+static bool is_device(const struct search *s, uint32_t device_id)
+{
+    const uint32_t number = word(s, PCI_DEVICE, 2);
+    return word(s, PCI_VENDOR, 2) == VIRTIO_PCI_VENDOR &&
+           (number == VIRTIO_PCI_DEVICE + device_id ||
+            (number < VIRTIO_PCI_DEVICE && word(s, PCI_SUBSYSTEM, 2) == device_id));
+}
+
+bool virtio_shape_ok(const struct sddf_device_config *config)
+{
+    return config->region_count == VIRTIO_REGION_CONFIG + 1 &&
+           config->region[VIRTIO_REGION_CONFIG].size >= PCI_SPACE && config->irq_count >= 1 &&
+           config->irq_count <= 2;
+}
+
+bool virtio_find(struct virtio *device, const struct sddf_device_config *config, uint32_t device_id)
+{
+    struct search s = {
+        .space = (const uint8_t *)(uintptr_t)config->region[VIRTIO_REGION_CONFIG].vaddr,
+        .registers = &config->region[VIRTIO_REGION_REGISTERS],
+        .bar = NO_BAR,
+    };
+    look_through(&s);
+    const struct structure *common = &s.found[VIRTIO_PCI_CAP_COMMON_CFG];
+    const struct structure *notify = &s.found[VIRTIO_PCI_CAP_NOTIFY_CFG];
+    const struct structure *interrupt = &s.found[VIRTIO_PCI_CAP_ISR_CFG];
+    const struct structure *specific = &s.found[VIRTIO_PCI_CAP_DEVICE_CFG];
+    if (!is_device(&s, device_id) || common->address == 0 ||
+        common->size < VIRTIO_PCI_COMMON_SIZE || notify->address == 0 || interrupt->address == 0 ||
+        interrupt->size == 0) {
+        return false;
+    }
+    device->registers = common->address;
+    device->interrupt = interrupt->address;
+    device->notify = notify->address;
+    device->notify_size = notify->size;
+    device->notify_step = s.notify_step;
+    device->specific = specific->address;
+    device->specific_size = specific->size;
+    device->messages = s.messages && config->irq_count > 1;
+    return true;
+}
+
+/* 4.1.3.1: each field by accesses of its own width, but 64 bits as two of 32. */
+static uint32_t get32(const struct virtio *device, uint32_t offset)
+{
+    return sddf_device_read32(device->registers + offset);
+}
+
+static void put32(const struct virtio *device, uint32_t offset, uint32_t value)
+{
+    sddf_device_write32(device->registers + offset, value);
+}
+
+static uint16_t get16(const struct virtio *device, uint32_t offset)
+{
+    return sddf_device_read16(device->registers + offset);
+}
+
+static void put16(const struct virtio *device, uint32_t offset, uint32_t value)
+{
+    sddf_device_write16(device->registers + offset, (uint16_t)value);
+}
+
+static uint8_t get_status(const struct virtio *device)
+{
+    return sddf_device_read8(device->registers + VIRTIO_PCI_STATUS);
+}
+
+/* 2.1.1: one step after another, and none is taken back. */
+static void put_status(struct virtio *device, uint32_t bit)
+{
+    device->status |= bit;
+    sddf_device_write8(device->registers + VIRTIO_PCI_STATUS, (uint8_t)device->status);
+}
+
+/* 4.1.4.3.2: a reset is complete when the status reads as 0. */
+bool virtio_reset(struct virtio *device)
+{
+    device->features = 0;
+    device->status = 0;
+    put_status(device, 0);
+    for (uint32_t i = 0; i < VIRTIO_ASK_MAX; i++) {
+        if (get_status(device) == 0) {
+            /* The device's memory is ours again only now: no earlier access of ours to it. */
+            sddf_device_after_register();
+            return true;
+        }
+    }
+    return false;
+}
+
+static uint64_t offered(const struct virtio *device)
+{
+    put32(device, VIRTIO_PCI_DEVICE_FEAT_SEL, 0);
+    uint64_t low = get32(device, VIRTIO_PCI_DEVICE_FEATURES);
+    put32(device, VIRTIO_PCI_DEVICE_FEAT_SEL, 1);
+    return low | (uint64_t)get32(device, VIRTIO_PCI_DEVICE_FEATURES) << 32;
+}
+
+/* 4.1.5.1.2: which message an event has; the device says no if it cannot. */
+static bool give_vector(const struct virtio *device, uint32_t offset, uint32_t vector)
+{
+    put16(device, offset, vector);
+    return get16(device, offset) == vector;
+}
+
+bool virtio_begin(struct virtio *device, uint64_t wanted, uint64_t required)
+{
+    put_status(device, VIRTIO_STATUS_ACKNOWLEDGE);
+    put_status(device, VIRTIO_STATUS_DRIVER);
+    uint64_t features = offered(device) & wanted;
+    if ((features & required) != required) {
+        return false;
+    }
+    put32(device, VIRTIO_PCI_DRIVER_FEAT_SEL, 0);
+    put32(device, VIRTIO_PCI_DRIVER_FEATURES, (uint32_t)features);
+    put32(device, VIRTIO_PCI_DRIVER_FEAT_SEL, 1);
+    put32(device, VIRTIO_PCI_DRIVER_FEATURES, (uint32_t)(features >> 32));
+    put_status(device, VIRTIO_STATUS_FEATURES_OK);
+    if ((get_status(device) & VIRTIO_STATUS_FEATURES_OK) == 0) {
+        device->status &= ~VIRTIO_STATUS_FEATURES_OK; /* the device's word, not ours */
+        return false;
+    }
+    device->features = features;
+    return !device->messages || give_vector(device, VIRTIO_PCI_CONFIG_VECTOR, 1);
+}
+
+uint32_t virtio_queue_max(struct virtio *device, uint32_t queue)
+{
+    if (queue >= VIRTIO_QUEUES || queue >= get16(device, VIRTIO_PCI_NUM_QUEUES)) {
+        return 0;
+    }
+    put16(device, VIRTIO_PCI_QUEUE_SEL, queue);
+    if (get16(device, VIRTIO_PCI_QUEUE_ENABLE) != 0) {
+        return 0;
+    }
+    return get16(device, VIRTIO_PCI_QUEUE_SIZE);
+}
+
+static void put_address(const struct virtio *device, uint32_t offset, uint64_t address)
+{
+    put32(device, offset, (uint32_t)address);
+    put32(device, offset + 4, (uint32_t)(address >> 32));
+}
+
+/* 4.1.5.1.3 */
+bool virtio_queue_start(struct virtio *device, uint32_t queue, uint32_t size, uint64_t desc,
+                        uint64_t driver, uint64_t device_area)
+{
+    /* 4.1.4.4: a doorbell is 16 bits at the queue's own place. */
+    const uint64_t at = (uint64_t)get16(device, VIRTIO_PCI_QUEUE_NOTIFY_OFF) * device->notify_step;
+    if (at + 2 > device->notify_size || at % 2 != 0 ||
+        (device->messages && !give_vector(device, VIRTIO_PCI_QUEUE_VECTOR, 0))) {
+        return false;
+    }
+    device->doorbell[queue] = device->notify + (uintptr_t)at;
+    put16(device, VIRTIO_PCI_QUEUE_SIZE, size);
+    put_address(device, VIRTIO_PCI_QUEUE_DESC_LOW, desc);
+    put_address(device, VIRTIO_PCI_QUEUE_DRIVER_LOW, driver);
+    put_address(device, VIRTIO_PCI_QUEUE_DEVICE_LOW, device_area);
+    /* A device may look as soon as the queue is enabled: the zeroed rings come first. */
+    sddf_device_before_doorbell();
+    put16(device, VIRTIO_PCI_QUEUE_ENABLE, 1);
+    return true;
+}
+
+void virtio_go(struct virtio *device)
+{
+    put_status(device, VIRTIO_STATUS_DRIVER_OK);
+}
+
+void virtio_fail(struct virtio *device)
+{
+    put_status(device, VIRTIO_STATUS_FAILED);
+}
+
+/* 4.1.3.1: bytes by bytes; 2.5.1: again if the generation has changed meanwhile. */
+bool virtio_config(const struct virtio *device, uint8_t *bytes, uint32_t length)
+{
+    if (length > device->specific_size) {
+        return false;
+    }
+    for (uint32_t tries = 0; tries < 16; tries++) {
+        const uintptr_t generation = device->registers + VIRTIO_PCI_CONFIG_GENERATION;
+        const uint8_t before = sddf_device_read8(generation);
+        for (uint32_t i = 0; i < length; i++) {
+            bytes[i] = sddf_device_read8(device->specific + i);
+        }
+        if (sddf_device_read8(generation) == before) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool virtio_needs_reset(const struct virtio *device)
+{
+    return (get_status(device) & VIRTIO_STATUS_NEEDS_RESET) != 0;
+}
+
+/* 4.1.5.1.4 and 4.1.5.3: a message says by itself why; else reading the status acknowledges it. */
+uint32_t virtio_interrupt(const struct virtio *device, uint32_t which)
+{
+    if (device->messages) {
+        return which == 0 ? VIRTIO_INTERRUPT_USED : VIRTIO_INTERRUPT_CONFIG;
+    }
+    const uint32_t why = sddf_device_read8(device->interrupt);
+    /* The acknowledgement is there before we look at the rings. */
+    sddf_device_after_register();
+    return why & (VIRTIO_INTERRUPT_USED | VIRTIO_INTERRUPT_CONFIG);
+}
+
+/* 4.1.5.2 */
+void virtio_doorbell(const struct virtio *device, uint32_t queue)
+{
+    /* Whoever is told to look sees the ring's index and everything behind it. */
+    sddf_device_before_doorbell();
+    sddf_device_write16(device->doorbell[queue], (uint16_t)queue);
+}
