@@ -12,7 +12,8 @@
 #include "system/image.h"
 #include "system/model.h"
 
-static const char *const symbols[] = {"sddf_net_config", "sddf_timer_config", "sddf_serial_config"};
+static const char *const symbols[] = {"sddf_net_config", "sddf_timer_config", "sddf_serial_config",
+                                      "sddf_idle_config"};
 
 static bool has_patch(const struct system_pd *pd, const char *symbol)
 {

@@ -57,6 +57,7 @@ static const struct xml_name device_attributes[] = {
     {.name = "kind", .need = XML_REQUIRED},
     {.name = "io_base"},
     {.name = "data"},
+    {.name = "ring_size"},
     {.name = "pci"},
     {0},
 };
@@ -211,7 +212,12 @@ static void parse_cards(const struct xml_file *xml, xmlNodePtr node, const struc
     struct board_card own = {0};
     parse_card(xml, node, board, &own, false);
     bool has_own = own.driver != NULL || own.region_count != 0 || own.irq_count != 0;
-    if (device->card_count == 0 ? own.driver == NULL || device->pci != NULL : has_own) {
+    /* The platform itself may keep an idle count: then there is one page, and nobody to drive it.
+     */
+    bool kept = device->class_ != NULL && strcmp(device->class_, "idle") == 0 &&
+                own.region_count == 1 && own.irq_count == 0;
+    bool driven = own.driver != NULL || kept;
+    if (device->card_count == 0 ? !driven || device->pci != NULL : has_own) {
         system_error(xml->errors, device->place,
                      "a device has a driver and no pci, or it has cards and these have all else");
     }
@@ -234,6 +240,7 @@ static void parse_device(const struct xml_file *xml, xmlNodePtr node, struct boa
     };
     xml_number(xml, node, "io_base", 0, UINT64_C(1) << 48, &device.io_base);
     xml_bool(xml, node, "data", &device.data);
+    xml_power_of_two(xml, node, "ring_size", SYSTEM_RING_MAX, &device.ring_size);
     parse_cards(xml, node, board, &device);
     if (device.name != NULL && board_device(board, device.name) != NULL) {
         system_error(xml->errors, device.place, "a second device \"%s\"; give it another name",

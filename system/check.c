@@ -488,6 +488,7 @@ bool system_check(const struct system *system, const struct board *board,
     check_networks(&c);
     check_timers(&c);
     check_serials(&c);
+    check_idles(&c);
     for (size_t i = 0; i < system->pd_count; i++) {
         image_free(&c.images[i]);
     }

@@ -22,6 +22,7 @@ void check_programs(const struct check *c); /* fills images: comes first */
 void check_networks(const struct check *c);
 void check_timers(const struct check *c);
 void check_serials(const struct check *c);
+void check_idles(const struct check *c);
 
 /* The board's device of that name and class, or NULL with the mistake reported. */
 const struct board_device *check_device(const struct check *c, const char *name, const char *class_,

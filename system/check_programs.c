@@ -3,10 +3,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sddf/idle.h"
 #include "sddf/net.h"
 #include "sddf/serial.h"
 #include "sddf/timer.h"
 #include "system/check.h"
+#include "system/idle.h"
 #include "system/model.h"
 #include "system/network.h"
 #include "system/serial.h"
@@ -130,7 +132,8 @@ static bool config_filled(const struct system_pd *pd, const char *symbol)
 
 /*
  * A program with a configuration that nobody fills in would only say that it does not match, and
- * stay stopped. (A serial configuration may be left out: programs then print in another way.)
+ * stay stopped. (A serial configuration may be left out: programs then print in another way; so may
+ * an idle count.)
  */
 static void check_unfilled(const struct check *c, size_t pd, const char *symbol, const char *class_)
 {
@@ -156,7 +159,7 @@ static void check_unfilled(const struct check *c, size_t pd, const char *symbol,
 static void check_configs(const struct check *c)
 {
     const struct system *s = c->system;
-    bool expanded = s->network_count + s->timer_count + s->serial_count == 0;
+    bool expanded = s->network_count + s->timer_count + s->serial_count + s->idle_count == 0;
     for (size_t i = 0; expanded && i < s->pd_count; i++) {
         check_unfilled(c, i, "sddf_net_config", "network");
         check_unfilled(c, i, "sddf_timer_config", "timer");
@@ -180,6 +183,13 @@ static void check_configs(const struct check *c)
             const struct serial_client *client = &s->serials[i].clients[j];
             check_config(c, client->pd, "sddf_serial_config", sizeof(struct serial_client_config),
                          "serial/client.c and serial/format.c", client->place);
+        }
+    }
+    for (size_t i = 0; i < s->idle_count; i++) {
+        for (size_t j = 0; j < s->idles[i].client_count; j++) {
+            const struct idle_client *client = &s->idles[i].clients[j];
+            check_config(c, client->pd, "sddf_idle_config", sizeof(struct idle_config),
+                         "what reads the idle count (sddf/idle.h)", client->place);
         }
     }
     for (size_t i = 0; i < s->pd_count; i++) { /* after expansion */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The rules of <network>, <timer> and <serial>, before they are expanded. */
+/* The rules of <network>, <timer>, <serial> and <idle>, before they are expanded. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -7,6 +7,7 @@
 #include "sddf/serial.h"
 #include "sddf/timer.h"
 #include "system/check.h"
+#include "system/idle.h"
 #include "system/model.h"
 #include "system/network.h"
 #include "system/serial.h"
@@ -35,7 +36,7 @@ const struct board_device *check_device(const struct check *c, const char *name,
         system_error(c->errors, place, "board %s has no device \"%s\"; %s", c->board->name, name,
                      hint);
     } else if (class_ != NULL && strcmp(device->class_, class_) != 0) {
-        system_error(c->errors, place, "device \"%s\" is a %s device, not a %s device; %s", name,
+        system_error(c->errors, place, "device \"%s\" is of class %s, not %s; %s", name,
                      device->class_, class_, hint);
         device = NULL;
     }
@@ -211,12 +212,32 @@ static void check_client(const struct check *c, const struct system_network *net
     }
 }
 
+static void check_rings(const struct check *c, const struct system_network *network,
+                        const struct board_device *device)
+{
+    if (network->ring_size == 0 || device == NULL) {
+        return;
+    }
+    if (device->ring_size == 0) {
+        system_error(
+            c->errors, network->place,
+            "the rings of device \"%s\" have the size that its platform gives them; remove "
+            "\"ring_size\"",
+            device->name);
+    } else if (network->ring_size > device->ring_size) {
+        system_error(c->errors, network->place,
+                     "ring_size=\"%llu\" is more than device \"%s\" has; it goes up to %llu",
+                     (unsigned long long)network->ring_size, device->name,
+                     (unsigned long long)device->ring_size);
+    }
+}
+
 void check_networks(const struct check *c)
 {
     const struct system *s = c->system;
     for (size_t i = 0; i < s->network_count; i++) {
         const struct system_network *network = &s->networks[i];
-        check_device(c, network->device, "network", network->place);
+        check_rings(c, network, check_device(c, network->device, "network", network->place));
         for (size_t j = 0; j < i; j++) {
             check_used_twice(c, network->device, s->networks[j].device, s->networks[j].place,
                              network->place);
@@ -349,6 +370,67 @@ void check_serials(const struct check *c)
         }
         for (size_t j = 0; j < serial->client_count; j++) {
             check_serial_client(c, i, j);
+        }
+    }
+}
+
+/* ---- idle ---------------------------------------------------------------------------------- */
+
+/* A counter never sleeps: whoever is not above it would wait for it, and be counted as idle. */
+static void check_counter(const struct check *c, const struct system_idle *idle,
+                          const struct board_device *device)
+{
+    const struct system *s = c->system;
+    uint64_t priority = idle->counter.has_priority ? idle->counter.priority : IDLE_PRIORITY_COUNTER;
+    uint64_t cpu = idle->counter.has_cpu ? idle->counter.cpu : 0;
+    if (device->driver == NULL) {
+        if (idle->counter.place.line > 0) {
+            system_error(c->errors, idle->counter.place,
+                         "the platform itself keeps the count of device \"%s\"; remove <counter>",
+                         device->name);
+        }
+        return;
+    }
+    for (size_t i = 0; i < s->pd_count; i++) {
+        if (s->pds[i].priority <= priority && s->pds[i].cpu == cpu) {
+            system_error(c->errors, s->pds[i].place,
+                         "\"%s\" (priority %u) must have a higher priority than the idle counter "
+                         "(%llu), which never sleeps",
+                         s->pds[i].name, s->pds[i].priority, (unsigned long long)priority);
+        }
+    }
+}
+
+static void check_idle_client(const struct check *c, size_t idle, size_t index)
+{
+    const struct system *s = c->system;
+    const struct idle_client *client = &s->idles[idle].clients[index];
+    for (size_t i = 0; i <= idle && client->pd != SYSTEM_NONE; i++) {
+        size_t end = i == idle ? index : s->idles[i].client_count;
+        for (size_t j = 0; j < end; j++) {
+            if (s->idles[i].clients[j].pd == client->pd) {
+                system_error(c->errors, client->place,
+                             "\"%s\" is already a client of an idle count (line %d)",
+                             s->pds[client->pd].name, s->idles[i].clients[j].place.line);
+            }
+        }
+    }
+}
+
+void check_idles(const struct check *c)
+{
+    const struct system *s = c->system;
+    for (size_t i = 0; i < s->idle_count; i++) {
+        const struct system_idle *idle = &s->idles[i];
+        const struct board_device *device = check_device(c, idle->device, "idle", idle->place);
+        for (size_t j = 0; j < i; j++) {
+            check_used_twice(c, idle->device, s->idles[j].device, s->idles[j].place, idle->place);
+        }
+        if (device != NULL) {
+            check_counter(c, idle, device);
+        }
+        for (size_t j = 0; j < idle->client_count; j++) {
+            check_idle_client(c, i, j);
         }
     }
 }

@@ -313,6 +313,9 @@ bool system_expand(struct system *system, const struct board *board,
     for (size_t i = 0; i < system->serial_count; i++) {
         expand_serial(&e, &system->serials[i]);
     }
+    for (size_t i = 0; i < system->idle_count; i++) {
+        expand_idle(&e, &system->idles[i]);
+    }
     /* What they said is in the model now. */
     for (size_t i = 0; i < system->timer_count; i++) {
         free(system->timers[i].device);
@@ -323,6 +326,11 @@ bool system_expand(struct system *system, const struct board *board,
         model_free_serial(&system->serials[i]);
     }
     system->serial_count = 0;
+    for (size_t i = 0; i < system->idle_count; i++) {
+        free(system->idles[i].device);
+        free(system->idles[i].clients);
+    }
+    system->idle_count = 0;
     for (size_t i = 0; i < system->network_count; i++) {
         free(system->networks[i].device);
         free(system->networks[i].clients);

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "system/component.h"
+#include "system/idle.h"
 #include "system/image.h"
 #include "system/network.h"
 #include "system/serial.h"
@@ -78,3 +79,4 @@ void expand_configure(struct expand *e, size_t pd, const char *symbol, enum sddf
 void expand_network(struct expand *e, const struct system_network *network);
 void expand_timer(struct expand *e, const struct system_timer *timer);
 void expand_serial(struct expand *e, const struct system_serial *serial);
+void expand_idle(struct expand *e, const struct system_idle *idle);

@@ -180,6 +180,7 @@ static void make_components(struct making *m)
 
     struct net_driver_config *driver = &m->driver_config;
     expand_device(m->e, m->driver, m->device, &m->io, &driver->device, n->place);
+    driver->device.ring_size = (uint32_t)(n->ring_size != 0 ? n->ring_size : m->device->ring_size);
     make_dma(m);
     uint32_t buffers = (uint32_t)n->rx_buffers;
     pair(m, "driver", "rx", buffers, buffers, (struct side){m->driver, &driver->rx},

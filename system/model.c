@@ -6,6 +6,7 @@
 
 #include "system/model.h"
 #include "system/network.h"
+#include "system/idle.h"
 #include "system/serial.h"
 #include "system/timer.h"
 
@@ -215,6 +216,11 @@ void system_free(struct system *system)
         model_free_serial(&system->serials[i]);
     }
     free(system->serials);
+    for (size_t i = 0; i < system->idle_count; i++) {
+        free(system->idles[i].device);
+        free(system->idles[i].clients);
+    }
+    free(system->idles);
     free(system->name);
     free(system->file);
     memset(system, 0, sizeof(*system));

@@ -43,7 +43,8 @@ struct network_client {
 
 struct system_network {
     char *device;
-    uint32_t policy; /* enum net_tx_policy */
+    uint32_t policy;    /* enum net_tx_policy */
+    uint64_t ring_size; /* of the device; 0: as its board has it */
     uint64_t rx_buffers;
     struct network_client *clients;
     size_t client_count;

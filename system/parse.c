@@ -24,6 +24,7 @@ static const struct xml_name system_children[] = {
     {.name = "network"},
     {.name = "timer"},
     {.name = "serial"},
+    {.name = "idle"},
     {"domains", XML_REFUSED, "PDs are scheduled by priority and budget, not by time domains"},
     {0},
 };
@@ -475,6 +476,9 @@ bool system_parse(const char *path, struct system *system, struct system_errors 
         }
         for (xmlNodePtr n = NULL; (n = xml_child(root, "serial", n)) != NULL;) {
             parse_serial(&p, n);
+        }
+        for (xmlNodePtr n = NULL; (n = xml_child(root, "idle", n)) != NULL;) {
+            parse_idle(&p, n);
         }
     }
     xml_close(&p.xml);

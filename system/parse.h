@@ -16,3 +16,4 @@ size_t parse_pd_reference(const struct parse *p, xmlNodePtr node);
 void parse_network(struct parse *p, xmlNodePtr node);
 void parse_timer(struct parse *p, xmlNodePtr node);
 void parse_serial(struct parse *p, xmlNodePtr node);
+void parse_idle(struct parse *p, xmlNodePtr node);

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sDDF's part of a description: <network>, <timer> and <serial>. */
+/* sDDF's part of a description: <network>, <timer>, <serial> and <idle>. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "sddf/net.h"
 #include "sddf/serial.h"
+#include "system/idle.h"
 #include "system/model.h"
 #include "system/network.h"
 #include "system/parse.h"
@@ -22,6 +23,7 @@ static const struct xml_name network_attributes[] = {
     {.name = "device", .need = XML_REQUIRED},
     {.name = "policy"},
     {.name = "rx_buffers"},
+    {.name = "ring_size"},
     {0},
 };
 static const struct xml_name network_children[] = {
@@ -58,6 +60,14 @@ static const struct xml_name timer_children[] = {
 };
 static const struct xml_spec timer_spec = {timer_attributes, timer_children};
 
+static const struct xml_name idle_children[] = {
+    {.name = "client", .need = XML_REQUIRED},
+    {.name = "counter"},
+    {0},
+};
+static const struct xml_spec idle_spec = {timer_attributes, idle_children};
+
+/* Of <idle> too. */
 static const struct xml_name timer_client_attributes[] = {
     {.name = "pd", .need = XML_REQUIRED},
     {0},
@@ -128,28 +138,6 @@ static void parse_component(struct parse *p, xmlNodePtr node, const char *name,
 
 /* ---- network ------------------------------------------------------------------------------- */
 
-/* A number of buffers, which is a queue's capacity too. */
-static void parse_capacity(struct parse *p, xmlNodePtr node, const char *name, uint64_t max,
-                           uint64_t *value)
-{
-    uint64_t number;
-    if (!xml_number(&p->xml, node, name, 1, max, &number)) {
-        return;
-    }
-    if ((number & (number - 1)) != 0) {
-        uint64_t below = 1;
-        while (below * 2 < number) {
-            below *= 2;
-        }
-        system_error(p->xml.errors, xml_place(&p->xml, node),
-                     "%s=\"%llu\" is no power of two; %llu or %llu would be", name,
-                     (unsigned long long)number, (unsigned long long)below,
-                     (unsigned long long)below * 2);
-        return;
-    }
-    *value = number;
-}
-
 static void parse_address(struct parse *p, xmlNodePtr node, struct network_client *client)
 {
     char *ip = xml_string(&p->xml, node, "ip");
@@ -189,8 +177,8 @@ static void parse_network_client(struct parse *p, xmlNodePtr node, struct system
     };
     client.has_mac = xml_mac(&p->xml, node, client.mac);
     parse_address(p, node, &client);
-    parse_capacity(p, node, "rx", NETWORK_QUEUE_MAX, &client.rx);
-    parse_capacity(p, node, "tx", NETWORK_QUEUE_MAX, &client.tx);
+    xml_power_of_two(&p->xml, node, "rx", NETWORK_QUEUE_MAX, &client.rx);
+    xml_power_of_two(&p->xml, node, "tx", NETWORK_QUEUE_MAX, &client.tx);
     parse_component_values(p, node, copy_names, &client.copy);
     *(struct network_client *)model_append(&network->clients, &network->client_count,
                                            sizeof(client)) = client;
@@ -211,7 +199,8 @@ void parse_network(struct parse *p, xmlNodePtr node)
                      "there is no policy \"%s\"; the policies are \"round_robin\"", policy);
     }
     free(policy);
-    parse_capacity(p, node, "rx_buffers", NETWORK_RX_BUFFERS_MAX, &network.rx_buffers);
+    xml_power_of_two(&p->xml, node, "rx_buffers", NETWORK_RX_BUFFERS_MAX, &network.rx_buffers);
+    xml_power_of_two(&p->xml, node, "ring_size", SYSTEM_RING_MAX, &network.ring_size);
     parse_component(p, node, "driver", &network.driver);
     parse_component(p, node, "virt_rx", &network.virt_rx);
     parse_component(p, node, "virt_tx", &network.virt_tx);
@@ -242,6 +231,26 @@ void parse_timer(struct parse *p, xmlNodePtr node)
     }
     struct system *s = p->system;
     *(struct system_timer *)model_append(&s->timers, &s->timer_count, sizeof(timer)) = timer;
+}
+
+/* ---- idle ---------------------------------------------------------------------------------- */
+
+void parse_idle(struct parse *p, xmlNodePtr node)
+{
+    xml_verify(&p->xml, node, &idle_spec);
+    struct system_idle idle = {
+        .device = xml_string(&p->xml, node, "device"),
+        .place = xml_place(&p->xml, node),
+    };
+    parse_component(p, node, "counter", &idle.counter);
+    for (xmlNodePtr n = NULL; (n = xml_child(node, "client", n)) != NULL;) {
+        xml_verify(&p->xml, n, &timer_client_spec);
+        struct idle_client client = {parse_pd_reference(p, n), xml_place(&p->xml, n)};
+        *(struct idle_client *)model_append(&idle.clients, &idle.client_count, sizeof(client)) =
+            client;
+    }
+    struct system *s = p->system;
+    *(struct system_idle *)model_append(&s->idles, &s->idle_count, sizeof(idle)) = idle;
 }
 
 /* ---- serial -------------------------------------------------------------------------------- */
@@ -275,8 +284,8 @@ static void parse_serial_client(struct parse *p, xmlNodePtr node, struct system_
         .place = xml_place(&p->xml, node),
     };
     parse_colour(p, node, &client);
-    parse_capacity(p, node, "tx", SERIAL_QUEUE_MAX, &client.tx);
-    parse_capacity(p, node, "rx", SERIAL_QUEUE_MAX, &client.rx);
+    xml_power_of_two(&p->xml, node, "tx", SERIAL_QUEUE_MAX, &client.tx);
+    xml_power_of_two(&p->xml, node, "rx", SERIAL_QUEUE_MAX, &client.rx);
     *(struct serial_client *)model_append(&serial->clients, &serial->client_count, sizeof(client)) =
         client;
 }

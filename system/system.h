@@ -25,7 +25,8 @@
 
 #define SYSTEM_CHANNELS_MAX 62 /* channels and interrupts of one PD: ids 0 .. 61 */
 #define SYSTEM_PDS_MAX      63
-#define SYSTEM_NAME_MAX     63 /* characters of a PD's name (microkit_name has a NUL besides) */
+#define SYSTEM_RING_MAX     32768 /* entries of a hardware ring: what 16-bit indices can tell apart */
+#define SYSTEM_NAME_MAX     63    /* characters of a PD's name (microkit_name has a NUL besides) */
 
 /* Addresses that a map may use, and the part of them from which expansion takes its own. */
 #define SYSTEM_VADDR_MIN    UINT64_C(0x10000)
@@ -141,6 +142,7 @@ struct system_io_space {
 struct system_network; /* sDDF elements, only until expansion: system/network.h, system/timer.h */
 struct system_timer;
 struct system_serial; /* system/serial.h */
+struct system_idle;   /* system/idle.h */
 
 struct system {
     char *file; /* the description's path; what places point to */
@@ -159,6 +161,8 @@ struct system {
     size_t timer_count;
     struct system_serial *serials;
     size_t serial_count;
+    struct system_idle *idles;
+    size_t idle_count;
 };
 
 /* ---- boards -------------------------------------------------------------------------------- */
@@ -202,12 +206,13 @@ struct board_card {
 };
 
 struct board_device {
-    char *name;       /* "ethernet0" */
-    char *class_;     /* "network", "timer", "serial" */
-    char *driver;     /* the driver's program: "net_linux_xdp.elf" */
-    char *kind;       /* how the platform makes it: "af_xdp", "tap", "timerfd", "vfio" */
-    bool data;        /* the driver must map packet data itself (TAP) */
-    uint64_t io_base; /* the first IO address that may be mapped for it */
+    char *name;         /* "ethernet0" */
+    char *class_;       /* "network", "timer", "serial", "idle" */
+    char *driver;       /* the driver's program: "net_linux_xdp.elf"; of class "idle" also NULL */
+    char *kind;         /* how the platform makes it: "af_xdp", "tap", "timerfd", "vfio" */
+    bool data;          /* the driver must map packet data itself (TAP) */
+    uint64_t io_base;   /* the first IO address that may be mapped for it */
+    uint64_t ring_size; /* entries of each hardware ring at most; 0: it is none of ours to choose */
     struct board_region *regions;
     size_t region_count;
     struct board_irq *irqs;

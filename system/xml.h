@@ -59,6 +59,8 @@ char *xml_string(const struct xml_file *file, xmlNodePtr node, const char *name)
 /* The functions below leave the value alone and return false if it is absent or a mistake. */
 bool xml_number(const struct xml_file *file, xmlNodePtr node, const char *name, uint64_t min,
                 uint64_t max, uint64_t *value);
+bool xml_power_of_two(const struct xml_file *file, xmlNodePtr node, const char *name, uint64_t max,
+                      uint64_t *value);
 bool xml_bool(const struct xml_file *file, xmlNodePtr node, const char *name, bool *value);
 bool xml_perms(const struct xml_file *file, xmlNodePtr node, unsigned *perms);
 bool xml_io_perms(const struct xml_file *file, xmlNodePtr node, unsigned *perms); /* or only w */

@@ -121,6 +121,28 @@ bool xml_number(const struct xml_file *file, xmlNodePtr node, const char *name, 
     return good;
 }
 
+bool xml_power_of_two(const struct xml_file *file, xmlNodePtr node, const char *name, uint64_t max,
+                      uint64_t *value)
+{
+    uint64_t number;
+    if (!xml_number(file, node, name, 1, max, &number)) {
+        return false;
+    }
+    if ((number & (number - 1)) != 0) {
+        uint64_t below = 1;
+        while (below * 2 < number) {
+            below *= 2;
+        }
+        system_error(file->errors, xml_place(file, node),
+                     "%s=\"%llu\" is no power of two; %llu or %llu would be", name,
+                     (unsigned long long)number, (unsigned long long)below,
+                     (unsigned long long)below * 2);
+        return false;
+    }
+    *value = number;
+    return true;
+}
+
 bool xml_bool(const struct xml_file *file, xmlNodePtr node, const char *name, bool *value)
 {
     char *text = xml_string(file, node, name);

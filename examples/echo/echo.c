@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A network client that answers: UDP echo on ports 7 and 1235, TCP echo on 7 and 1236, discard on
- * 9, and ping. It says so when it has got its address: on the serial line, if the description makes
- * it a client of one, else as debug output.
+ * 9, ipbench's utilisation target on TCP 1237, and ping. It says so when it has got its address: on
+ * the serial line, if the description makes it a client of one, else as debug output.
  */
 #include <microkit.h>
 
@@ -30,7 +30,7 @@ void init(void)
     if (!net_lwip_init()) {
         return; /* it has said why; lwIP stays off, and so do we */
     }
-    if (!udp_services_start() || !tcp_services_start()) {
+    if (!udp_services_start() || !tcp_services_start() || !use_service_start()) {
         say("lwIP has no room for the listeners\n");
         return;
     }

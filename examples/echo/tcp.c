@@ -195,7 +195,7 @@ static err_t discard_accepted(void *unused, struct tcp_pcb *pcb, err_t err)
     return ERR_OK;
 }
 
-static bool serve(u16_t port, tcp_accept_fn with)
+bool tcp_service_start(u16_t port, tcp_accept_fn with)
 {
     struct tcp_pcb *pcb = tcp_new();
     if (pcb == NULL || tcp_bind(pcb, IP_ADDR_ANY, port) != ERR_OK) {
@@ -214,6 +214,7 @@ bool tcp_services_start(void)
     for (int i = 0; i < CONNECTIONS; i++) {
         connections[i] = (struct connection){0};
     }
-    return serve(PORT_ECHO, echo_accepted) && serve(PORT_ECHO_TCP, echo_accepted) &&
-           serve(PORT_DISCARD, discard_accepted);
+    return tcp_service_start(PORT_ECHO, echo_accepted) &&
+           tcp_service_start(PORT_ECHO_TCP, echo_accepted) &&
+           tcp_service_start(PORT_DISCARD, discard_accepted);
 }

@@ -34,6 +34,8 @@ enum sddf_role {
     SDDF_ROLE_SERIAL_VIRT_RX = 33,
     SDDF_ROLE_SERIAL_VIRT_TX = 34,
     SDDF_ROLE_SERIAL_CLIENT = 35,
+    SDDF_ROLE_IDLE_COUNTER = 48,
+    SDDF_ROLE_IDLE_CLIENT = 49,
 };
 
 struct sddf_config_header {

@@ -10,6 +10,7 @@ static const struct linux_device_kind *const kinds[] = {
     &linux_device_tap,
     &linux_device_timerfd,
     &linux_device_terminal,
+    &linux_device_idle,
 };
 
 bool linux_device_fail(char **why, const char *format, ...)
@@ -46,7 +47,7 @@ bool linux_device_open(const struct board_device *board, struct linux_device *de
     if (kind == NULL) {
         return linux_device_fail(why,
                                  "the board's device %s is of kind \"%s\", which is none of "
-                                 "af_xdp, tap, timerfd, terminal",
+                                 "af_xdp, tap, timerfd, terminal, cpu_idle",
                                  board->name, board->kind);
     }
     if (board->region_count > LINUX_DEVICE_REGIONS || board->irq_count > LINUX_DEVICE_IRQS) {

@@ -104,6 +104,7 @@ extern const struct linux_device_kind linux_device_xdp;      /* "af_xdp" */
 extern const struct linux_device_kind linux_device_tap;      /* "tap" */
 extern const struct linux_device_kind linux_device_timerfd;  /* "timerfd" */
 extern const struct linux_device_kind linux_device_terminal; /* "terminal" */
+extern const struct linux_device_kind linux_device_idle;     /* "cpu_idle" */
 
 /*
  * May this process use AF_XDP at all? That takes privileges in the machine's first user namespace;

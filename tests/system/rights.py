@@ -68,6 +68,8 @@ def regions_table(dev, clients, board="af_xdp"):
     for pd in (driver, virt_rx, virt_tx, arp):
         table[pd][f"{pd}_stats"] = "rw"
     serial_table(table, queue, clients)
+    for client in clients:
+        table[client]["idle0_count"] = "r"  # The loader writes it.
     if board == "af_xdp":
         table[driver].update({f"{dev}_{name}": "r" if name == "layout" else "rw"
                               for name in REGISTERS})
@@ -235,8 +237,10 @@ def is_region(system, region, mapping):
     """Is this mapping of the very memory that the loader's descriptor of the region stands for?"""
     fd = system.region(region)["fd"]
     if fd is None or fd < 0:
-        # A ring of the device's, or the page that says how the rings are laid out.
-        return mapping.name.startswith("/memfd:layout" if region.endswith("_layout") else "socket:")
+        # A ring of the device's, the page that says how the rings are laid out, the idle count's.
+        kind = region.rsplit("_", 1)[-1]
+        return mapping.name.startswith({"layout": "/memfd:layout", "count": "/memfd:idle"}
+                                       .get(kind, "socket:"))
     stat = os.stat(f"/proc/{system.state['loader']}/fd/{fd}")
     device = f"{os.major(stat.st_dev):02x}:{os.minor(stat.st_dev):02x}"
     return mapping.object == (device, stat.st_ino) and mapping.offset == 0

@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "elf_maker.h"
+#include "sddf/idle.h"
 #include "sddf/net.h"
 #include "sddf/serial.h"
 #include "sddf/timer.h"
@@ -40,6 +41,10 @@ static char programs[] = "/tmp/sddf-descriptions-XXXXXX";
     {                                                                                              \
         "sddf_serial_config", sizeof(struct serial_##role##_config)                                \
     }
+#define IDLE                                                                                       \
+    {                                                                                              \
+        "sddf_idle_config", sizeof(struct idle_config)                                             \
+    }
 #define NAME                                                                                       \
     {                                                                                              \
         "microkit_name", 64                                                                        \
@@ -52,6 +57,8 @@ static const struct {
     {"client.elf", {EM_X86_64, ET_EXEC, {NAME, NET(client), TIMER(client), SERIAL(client)}}},
     {"net_client.elf", {EM_X86_64, ET_EXEC, {NAME, NET(client)}}},
     {"serial_client.elf", {EM_X86_64, ET_EXEC, {NAME, SERIAL(client)}}},
+    {"idle_client.elf", {EM_X86_64, ET_EXEC, {NAME, IDLE}}},
+    {"idle.elf", {EM_X86_64, ET_EXEC, {NAME, IDLE}}},
     {"plain.elf", {EM_X86_64, ET_EXEC, {NAME, {"word", 8}, {"small", 4}}}},
     {"old.elf", {EM_X86_64, ET_EXEC, {NAME, {"sddf_net_config", 24}}}},
     {"arm.elf", {EM_AARCH64, ET_EXEC, {NAME}}},
