@@ -1,63 +1,152 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The Tx virtualiser's policy: whose turn it is. The virtualiser wakes a client in the policy when
- * it may have something to send, asks for the next turn, says how many entries it took, and lets
- * the client rest when it has nothing more (in this pass).
+ * it may have something to send, asks for the next turn, says what it took, and lets the client
+ * rest when that has sent all that it had when the pass began. At the end of a pass a client that
+ * rests is woken again, or idle: then it has nothing to send, or may not.
  *
- * Round robin: every client that has something sends up to TX_POLICY_QUANTUM entries, then the
- * next one does. A turn that the device cuts short goes on where it stopped, so that a full device
- * does not favour whoever comes first.
+ * Each policy is a file of its own; the configuration chooses one. Whatever it is, a client's limit
+ * (tx_limit.h) holds besides.
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "sddf/net.h"
 
-#define TX_POLICY_QUANTUM 8
-#define TX_POLICY_NOBODY  UINT32_MAX
+#include "tx_drr.h"
+#include "tx_priority.h"
+#include "tx_round_robin.h"
+#include "tx_signalled.h"
 
-_Static_assert(NET_CLIENTS_MAX <= 64, "a client is a bit");
+/* Entries that are taken in one go at most: a burst, whose headers are fetched together. */
+#define TX_POLICY_BURST 8
 
-struct tx_policy {
-    uint64_t awake; /* bit per client: has, or may have, something to send */
-    uint32_t turn;  /* whose */
-    uint32_t left;  /* entries of that turn */
+/* A turn, or a part of one. */
+struct tx_turn {
+    uint32_t client;
+    uint32_t entries; /* 1 to TX_POLICY_BURST */
+    uint32_t bytes;   /* above 0; frames may be taken until they are that many, or more by a part */
 };
 
-static inline void tx_policy_start(struct tx_policy *policy)
+struct tx_policy {
+    uint32_t kind; /* enum net_tx_policy */
+    struct tx_signalled signalled;
+    struct tx_round_robin round_robin;
+    struct tx_priority priority;
+    struct tx_drr drr;
+};
+
+_Static_assert(TX_ROUND_ROBIN_ENTRIES <= TX_POLICY_BURST, "what is left of a turn is a burst");
+_Static_assert(TX_POLICY_BURST *TX_DRR_ENTRY < NET_FRAME_MAX, "a debt is less than a frame");
+
+/* False if there is no such policy. */
+static inline bool tx_policy_start(struct tx_policy *policy, uint32_t kind)
 {
-    *policy = (struct tx_policy){.left = TX_POLICY_QUANTUM};
+    policy->kind = kind;
+    tx_signalled_start(&policy->signalled);
+    tx_round_robin_start(&policy->round_robin);
+    tx_priority_start(&policy->priority);
+    tx_drr_start(&policy->drr);
+    return kind == NET_TX_ROUND_ROBIN || kind == NET_TX_SIGNALLED || kind == NET_TX_PRIORITY ||
+           kind == NET_TX_DRR;
+}
+
+/* Once for each client, before it is woken. */
+static inline void tx_policy_add(struct tx_policy *policy, uint32_t client, uint32_t weight,
+                                 bool urgent)
+{
+    tx_drr_set_weight(&policy->drr, client, weight);
+    if (urgent) {
+        tx_priority_set_urgent(&policy->priority, client);
+    }
 }
 
 static inline void tx_policy_wake(struct tx_policy *policy, uint32_t client)
 {
-    policy->awake |= UINT64_C(1) << client;
+    switch (policy->kind) {
+    case NET_TX_SIGNALLED:
+        tx_signalled_wake(&policy->signalled, client);
+        break;
+    case NET_TX_PRIORITY:
+        tx_priority_wake(&policy->priority, client);
+        break;
+    case NET_TX_DRR:
+        tx_drr_wake(&policy->drr, client);
+        break;
+    default:
+        tx_round_robin_wake(&policy->round_robin, client);
+    }
 }
 
-static inline void tx_policy_rest(struct tx_policy *policy, uint32_t client)
+/* Who may send how much now. False: nobody is awake. */
+static inline bool tx_policy_next(struct tx_policy *policy, struct tx_turn *turn)
 {
-    policy->awake &= ~(UINT64_C(1) << client);
-}
-
-/* Who may send how many entries now, or TX_POLICY_NOBODY. */
-static inline uint32_t tx_policy_next(struct tx_policy *policy, uint32_t *quantum)
-{
-    if (policy->awake == 0) {
-        return TX_POLICY_NOBODY;
+    turn->entries = TX_POLICY_BURST;
+    turn->bytes = UINT32_MAX;
+    switch (policy->kind) {
+    case NET_TX_SIGNALLED:
+        if (policy->signalled.count == 0) {
+            return false;
+        }
+        turn->client = tx_signalled_turn(&policy->signalled);
+        return true;
+    case NET_TX_PRIORITY:
+        if (policy->priority.awake == 0) {
+            return false;
+        }
+        turn->client = tx_priority_turn(&policy->priority);
+        return true;
+    case NET_TX_DRR:
+        if (policy->drr.awake == 0) {
+            return false;
+        }
+        turn->client = tx_drr_turn(&policy->drr);
+        turn->bytes = tx_drr_bytes(&policy->drr);
+        return true;
+    default:
+        if (policy->round_robin.awake == 0) {
+            return false;
+        }
+        turn->client = tx_round_robin_turn(&policy->round_robin);
+        turn->entries = policy->round_robin.left;
+        return true;
     }
-    if (policy->left == 0 || (policy->awake >> policy->turn & 1) == 0) {
-        /* The next one awake behind the last, or else the first. */
-        uint64_t behind = policy->awake & ~((UINT64_C(2) << policy->turn) - 1);
-        policy->turn = (uint32_t)__builtin_ctzll(behind != 0 ? behind : policy->awake);
-        policy->left = TX_POLICY_QUANTUM;
-    }
-    *quantum = policy->left;
-    return policy->turn;
 }
 
 /* The client whose turn it is has used so much of it. */
-static inline void tx_policy_used(struct tx_policy *policy, uint32_t entries)
+static inline void tx_policy_used(struct tx_policy *policy, uint32_t entries, uint32_t bytes)
 {
-    policy->left -= entries;
+    if (policy->kind == NET_TX_ROUND_ROBIN) {
+        tx_round_robin_used(&policy->round_robin, entries);
+    } else if (policy->kind == NET_TX_DRR) {
+        tx_drr_used(&policy->drr, entries, bytes);
+    }
+}
+
+/* The client whose turn it is rests. */
+static inline void tx_policy_rest(struct tx_policy *policy)
+{
+    switch (policy->kind) {
+    case NET_TX_SIGNALLED:
+        tx_signalled_rest(&policy->signalled);
+        break;
+    case NET_TX_PRIORITY:
+        tx_priority_rest(&policy->priority);
+        break;
+    case NET_TX_DRR:
+        tx_drr_rest(&policy->drr);
+        break;
+    default:
+        tx_round_robin_rest(&policy->round_robin);
+    }
+}
+
+/* A client that rests is idle. */
+static inline void tx_policy_idle(struct tx_policy *policy, uint32_t client)
+{
+    if (policy->kind == NET_TX_DRR) {
+        tx_drr_idle(&policy->drr, client);
+    }
 }

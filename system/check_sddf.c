@@ -191,6 +191,19 @@ static void check_copier(const struct check *c, const struct network_client *cli
     }
 }
 
+/* A limit takes a timer, as who has reached it must be served again though nobody signals. */
+static void check_limits(const struct check *c, const struct system_network *network)
+{
+    for (size_t i = 0; i < network->client_count; i++) {
+        if (network->clients[i].limit != 0 && c->system->timer_count == 0) {
+            system_error(c->errors, network->clients[i].place,
+                         "a limit needs a timer, which wakes the Tx virtualiser; add <timer "
+                         "device=\"...\"> with its clients");
+            return;
+        }
+    }
+}
+
 static void check_client(const struct check *c, const struct system_network *network, size_t index)
 {
     const struct network_client *client = &network->clients[index];
@@ -250,6 +263,7 @@ void check_networks(const struct check *c)
         for (size_t j = 0; j < network->client_count; j++) {
             check_client(c, network, j);
         }
+        check_limits(c, network);
     }
 }
 

@@ -304,11 +304,12 @@ bool system_expand(struct system *system, const struct board *board,
 {
     size_t before = errors->count;
     struct expand e = {system, board, search, errors, 0};
-    for (size_t i = 0; i < system->timer_count; i++) {
-        expand_timer(&e, &system->timers[i]);
-    }
     for (size_t i = 0; i < system->network_count; i++) {
         expand_network(&e, &system->networks[i]);
+    }
+    /* Behind the networks, which may have made more clients of a timer. */
+    for (size_t i = 0; i < system->timer_count; i++) {
+        expand_timer(&e, &system->timers[i]);
     }
     for (size_t i = 0; i < system->serial_count; i++) {
         expand_serial(&e, &system->serials[i]);

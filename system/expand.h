@@ -80,3 +80,8 @@ void expand_network(struct expand *e, const struct system_network *network);
 void expand_timer(struct expand *e, const struct system_timer *timer);
 void expand_serial(struct expand *e, const struct system_serial *serial);
 void expand_idle(struct expand *e, const struct system_idle *idle);
+
+/* Makes a PD a client of the first timer, of which there is one; or of none, if it may do without.
+ */
+void expand_timer_client(struct expand *e, size_t pd, struct system_place place);
+void expand_no_timer(struct expand *e, size_t pd);

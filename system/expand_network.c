@@ -194,6 +194,11 @@ static void make_components(struct making *m)
     m->virt_rx_config.stats = stats(m, m->virt_rx, "virt_rx");
     m->virt_tx_config.stats = stats(m, m->virt_tx, "virt_tx");
     m->virt_tx_config.policy = n->policy;
+    if (network_needs_timer(n)) {
+        expand_timer_client(m->e, m->virt_tx, n->place);
+    } else {
+        expand_no_timer(m->e, m->virt_tx);
+    }
 }
 
 /* Last, so that it comes behind the clients in everybody's tables. */
@@ -209,6 +214,7 @@ static void make_arp(struct making *m)
 
     struct net_virt_tx_client *tx = &m->virt_tx_config.client[m->virt_tx_config.client_count++];
     tx->any_mac = 1;
+    tx->weight = 1;
     pair(m, "arp", "tx", ARP_CAPACITY, ARP_CAPACITY, (struct side){m->arp, &arp->tx},
          (struct side){m->virt_tx, &tx->tx}, both_ways(m, m->arp, m->virt_tx, place), place);
     tx_data(m, "arp", ARP_CAPACITY, m->arp, &arp->data, tx, place);
@@ -262,6 +268,9 @@ static void make_client_tx(struct making *m, const struct network_client *c, con
     struct net_virt_tx_client *at_virt =
         &m->virt_tx_config.client[m->virt_tx_config.client_count++];
     memcpy(at_virt->mac, c->mac, sizeof(at_virt->mac));
+    at_virt->limit = c->limit;
+    at_virt->window = (uint32_t)c->window;
+    at_virt->weight = (uint32_t)c->weight;
     at_virt->ipv4 = c->dhcp ? 0 : htonl(c->ip.address);
     pair(m, name, "tx", capacity, capacity, (struct side){c->pd, &client->tx},
          (struct side){m->virt_tx, &at_virt->tx}, both_ways(m, c->pd, m->virt_tx, c->place),

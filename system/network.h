@@ -12,6 +12,7 @@
 #define NETWORK_QUEUE_DEFAULT      512                    /* a client's rx and tx */
 #define NETWORK_QUEUE_MAX          NET_CLIENT_BUFFERS_MAX /* the library has tables of that size */
 #define NETWORK_RX_BUFFERS_MAX     16384
+#define NETWORK_WINDOW_DEFAULT     1000 /* us */
 
 /* Priorities of what expansion makes, unless the description says otherwise. */
 #define NETWORK_PRIORITY_DRIVER  140
@@ -37,6 +38,9 @@ struct network_client {
     uint32_t gateway;
     uint64_t rx; /* buffers, and capacity of the queues; a power of two */
     uint64_t tx;
+    uint64_t weight;
+    uint64_t limit;  /* bits/s; 0: none */
+    uint64_t window; /* us; 0 without a limit */
     struct system_component copy;
     struct system_place place;
 };
@@ -51,3 +55,14 @@ struct system_network {
     struct system_component driver, virt_rx, virt_tx, arp;
     struct system_place place;
 };
+
+/* Must its Tx virtualiser be woken, because somebody has a limit? */
+static inline bool network_needs_timer(const struct system_network *network)
+{
+    for (size_t i = 0; i < network->client_count; i++) {
+        if (network->clients[i].limit != 0) {
+            return true;
+        }
+    }
+    return false;
+}

@@ -44,6 +44,9 @@ static const struct xml_name network_client_attributes[] = {
     {.name = "subnet"},
     {.name = "rx"},
     {.name = "tx"},
+    {.name = "weight"},
+    {.name = "limit"},
+    {.name = "window"},
     {.name = "copy_priority"},
     {.name = "copy_cpu"},
     {.name = "copy_budget"},
@@ -164,6 +167,65 @@ static void parse_address(struct parse *p, xmlNodePtr node, struct network_clien
     }
 }
 
+static const struct {
+    const char *name;
+    enum net_tx_policy policy;
+} policies[] = {
+    {"signalled", NET_TX_SIGNALLED},
+    {"round_robin", NET_TX_ROUND_ROBIN},
+    {"priority", NET_TX_PRIORITY},
+    {"drr", NET_TX_DRR},
+};
+enum { policy_count = sizeof(policies) / sizeof(policies[0]) };
+
+static uint32_t parse_policy(struct parse *p, xmlNodePtr node)
+{
+    char *policy = xml_string(&p->xml, node, "policy");
+    if (policy == NULL) {
+        return NET_TX_ROUND_ROBIN;
+    }
+    const char *names[policy_count];
+    for (size_t i = 0; i < policy_count; i++) {
+        names[i] = policies[i].name;
+        if (strcmp(policy, names[i]) == 0) {
+            free(policy);
+            return policies[i].policy;
+        }
+    }
+    char *hint = model_suggest(policy, names, policy_count, "policies");
+    system_error(p->xml.errors, xml_place(&p->xml, node), "there is no policy \"%s\"; %s", policy,
+                 hint);
+    free(hint);
+    free(policy);
+    return NET_TX_ROUND_ROBIN;
+}
+
+/* Its share of the device. */
+static void parse_share(struct parse *p, xmlNodePtr node, const struct system_network *network,
+                        struct network_client *client)
+{
+    static const struct xml_unit rates[] = {
+        {"b/s", 1}, {"kb/s", 1000}, {"Mb/s", 1000000}, {"Gb/s", 1000000000}};
+    static const struct xml_unit times[] = {{"us", 1}, {"ms", 1000}, {"s", 1000000}};
+    if (xml_number(&p->xml, node, "weight", 1, NET_TX_WEIGHT_MAX, &client->weight) &&
+        network->policy != NET_TX_DRR) {
+        system_error(p->xml.errors, client->place,
+                     "a weight counts with policy=\"drr\" alone; write that into <network>, or "
+                     "remove \"weight\"");
+    }
+    bool limited = xml_quantity(&p->xml, node, "limit", rates, 4, NET_TX_LIMIT_MIN,
+                                NET_TX_LIMIT_MAX, &client->limit);
+    client->window = limited ? NETWORK_WINDOW_DEFAULT : 0;
+    xml_quantity(&p->xml, node, "window", times, 3, NET_TX_WINDOW_MIN, NET_TX_WINDOW_MAX,
+                 &client->window);
+    if (xmlHasProp(node, (const xmlChar *)"window") != NULL &&
+        xmlHasProp(node, (const xmlChar *)"limit") == NULL) {
+        system_error(p->xml.errors, client->place,
+                     "\"window\" is the time over which a limit holds; add limit=\"100Mb/s\", or "
+                     "remove it");
+    }
+}
+
 static void parse_network_client(struct parse *p, xmlNodePtr node, struct system_network *network)
 {
     static const char *const copy_names[4] = {"copy_priority", "copy_cpu", "copy_budget",
@@ -173,12 +235,14 @@ static void parse_network_client(struct parse *p, xmlNodePtr node, struct system
         .pd = parse_pd_reference(p, node),
         .rx = NETWORK_QUEUE_DEFAULT,
         .tx = NETWORK_QUEUE_DEFAULT,
+        .weight = 1,
         .place = xml_place(&p->xml, node),
     };
     client.has_mac = xml_mac(&p->xml, node, client.mac);
     parse_address(p, node, &client);
     xml_power_of_two(&p->xml, node, "rx", NETWORK_QUEUE_MAX, &client.rx);
     xml_power_of_two(&p->xml, node, "tx", NETWORK_QUEUE_MAX, &client.tx);
+    parse_share(p, node, network, &client);
     parse_component_values(p, node, copy_names, &client.copy);
     *(struct network_client *)model_append(&network->clients, &network->client_count,
                                            sizeof(client)) = client;
@@ -189,16 +253,10 @@ void parse_network(struct parse *p, xmlNodePtr node)
     xml_verify(&p->xml, node, &network_spec);
     struct system_network network = {
         .device = xml_string(&p->xml, node, "device"),
-        .policy = NET_TX_ROUND_ROBIN,
+        .policy = parse_policy(p, node),
         .rx_buffers = NETWORK_RX_BUFFERS_DEFAULT,
         .place = xml_place(&p->xml, node),
     };
-    char *policy = xml_string(&p->xml, node, "policy");
-    if (policy != NULL && strcmp(policy, "round_robin") != 0) {
-        system_error(p->xml.errors, network.place,
-                     "there is no policy \"%s\"; the policies are \"round_robin\"", policy);
-    }
-    free(policy);
     xml_power_of_two(&p->xml, node, "rx_buffers", NETWORK_RX_BUFFERS_MAX, &network.rx_buffers);
     xml_power_of_two(&p->xml, node, "ring_size", SYSTEM_RING_MAX, &network.ring_size);
     parse_component(p, node, "driver", &network.driver);

@@ -61,6 +61,17 @@ bool xml_number(const struct xml_file *file, xmlNodePtr node, const char *name, 
                 uint64_t max, uint64_t *value);
 bool xml_power_of_two(const struct xml_file *file, xmlNodePtr node, const char *name, uint64_t max,
                       uint64_t *value);
+
+/* A unit behind a number, and what it stands for in the smallest one. */
+struct xml_unit {
+    const char *name;
+    uint64_t factor;
+};
+
+/* A whole number and a unit: "100Mb/s". The units ascend; `min` and `max` are in the smallest. */
+bool xml_quantity(const struct xml_file *file, xmlNodePtr node, const char *name,
+                  const struct xml_unit *units, size_t unit_count, uint64_t min, uint64_t max,
+                  uint64_t *value);
 bool xml_bool(const struct xml_file *file, xmlNodePtr node, const char *name, bool *value);
 bool xml_perms(const struct xml_file *file, xmlNodePtr node, unsigned *perms);
 bool xml_io_perms(const struct xml_file *file, xmlNodePtr node, unsigned *perms); /* or only w */

@@ -143,6 +143,81 @@ bool xml_power_of_two(const struct xml_file *file, xmlNodePtr node, const char *
     return true;
 }
 
+/* The number in the largest unit that it is whole in; to be freed. */
+static char *quantity_text(uint64_t number, const struct xml_unit *units, size_t unit_count)
+{
+    size_t unit = unit_count - 1;
+    while (number % units[unit].factor != 0) {
+        unit--;
+    }
+    return model_format("%llu%s", (unsigned long long)(number / units[unit].factor),
+                        units[unit].name);
+}
+
+static uint64_t quantity_factor(const char *suffix, const struct xml_unit *units, size_t unit_count)
+{
+    for (size_t i = 0; i < unit_count; i++) {
+        if (strcmp(suffix, units[i].name) == 0) {
+            return units[i].factor;
+        }
+    }
+    return 0;
+}
+
+static void report_unit(const struct xml_file *file, xmlNodePtr node, const char *name,
+                        const char *text, const char *suffix, const struct xml_unit *units,
+                        size_t unit_count)
+{
+    const char **names = NULL;
+    size_t count = 0;
+    for (size_t i = 0; i < unit_count; i++) {
+        *(const char **)model_append(&names, &count, sizeof(*names)) = units[i].name;
+    }
+    /* Nothing is near to no unit, or all are. */
+    char *hint = model_suggest(*suffix == '\0' ? "(no unit)" : suffix, names, count, "units");
+    system_error(file->errors, xml_place(file, node),
+                 *suffix == '\0' ? "%s=\"%s\" has no unit; %s"
+                                 : "%s=\"%s\" has no unit that means something; %s",
+                 name, text, hint);
+    free(hint);
+    free(names);
+}
+
+bool xml_quantity(const struct xml_file *file, xmlNodePtr node, const char *name,
+                  const struct xml_unit *units, size_t unit_count, uint64_t min, uint64_t max,
+                  uint64_t *value)
+{
+    char *text = xml_string(file, node, name);
+    if (text == NULL) {
+        return false;
+    }
+    uint64_t number;
+    bool overflow;
+    const char *suffix = scan_number(text, &number, &overflow);
+    uint64_t factor = suffix == NULL ? 0 : quantity_factor(suffix, units, unit_count);
+    bool good = false;
+    if (suffix == NULL) {
+        system_error(file->errors, xml_place(file, node),
+                     "%s=\"%s\" is no number with a unit; \"1%s\" would be one", name, text,
+                     units[unit_count - 1].name);
+    } else if (factor == 0) {
+        report_unit(file, node, name, text, suffix, units, unit_count);
+    } else if (overflow || __builtin_mul_overflow(number, factor, &number) || number < min ||
+               number > max) {
+        char *from = quantity_text(min, units, unit_count);
+        char *to = quantity_text(max, units, unit_count);
+        system_error(file->errors, xml_place(file, node),
+                     "%s=\"%s\" is out of range; it goes from %s to %s", name, text, from, to);
+        free(from);
+        free(to);
+    } else {
+        *value = number;
+        good = true;
+    }
+    free(text);
+    return good;
+}
+
 bool xml_bool(const struct xml_file *file, xmlNodePtr node, const char *name, bool *value)
 {
     char *text = xml_string(file, node, name);

@@ -121,19 +121,32 @@ struct net_virt_rx_config {
     struct net_virt_rx_client client[NET_CLIENTS_MAX];
 };
 
-/* How virt_tx shares the device; only NET_TX_ROUND_ROBIN for now. */
+/* How virt_tx shares the device: network/tx_policy.h. */
 enum net_tx_policy {
-    NET_TX_ROUND_ROBIN = 0,
+    NET_TX_ROUND_ROBIN = 0, /* some frames of each, in turns */
+    NET_TX_SIGNALLED = 1,   /* in the order of the clients' signals, all that each has */
+    NET_TX_PRIORITY = 2,    /* the first client in the table before all others, and so on */
+    NET_TX_DRR = 3,         /* bytes in proportion to the clients' weights */
 };
+
+#define NET_TX_WEIGHT_MAX 100
+#define NET_TX_LIMIT_MIN  UINT64_C(1000)         /* bits/s */
+#define NET_TX_LIMIT_MAX  UINT64_C(100000000000) /* bits/s */
+#define NET_TX_WINDOW_MIN 100                    /* us: a timer goes off no more often than that */
+#define NET_TX_WINDOW_MAX 1000000                /* us */
 
 struct net_virt_tx_client {
     struct net_pair_config tx;      /* producer of free, consumer of active; offsets */
     struct sddf_region_config data; /* its Tx data region, readable, with its IO address */
+    uint64_t limit;                 /* bits/s, frames without their check sequence; 0: none */
+    uint32_t window;                /* us, over which the limit holds; 0 without one */
+    uint32_t weight;                /* for NET_TX_DRR: 1 to NET_TX_WEIGHT_MAX */
     uint32_t buffer_count;
     uint8_t mac[6];  /* the only source MAC that it may send with; the ARP component: see below */
     uint8_t any_mac; /* 1: may send with the MAC of any client of this network (ARP only) */
     uint8_t reserved;
     uint32_t ipv4; /* its address, which its ARP may speak for; network order, 0: it claims one */
+    uint32_t reserved2;
 };
 
 struct net_virt_tx_config {

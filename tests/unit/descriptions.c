@@ -69,7 +69,7 @@ static const struct {
     {"serial_virt_rx.elf", {EM_X86_64, ET_EXEC, {NAME, SERIAL(virt_rx)}}},
     {"serial_virt_tx.elf", {EM_X86_64, ET_EXEC, {NAME, SERIAL(virt_tx)}}},
     {"net_virt_rx.elf", {EM_X86_64, ET_EXEC, {NAME, NET(virt_rx)}}},
-    {"net_virt_tx.elf", {EM_X86_64, ET_EXEC, {NAME, NET(virt_tx)}}},
+    {"net_virt_tx.elf", {EM_X86_64, ET_EXEC, {NAME, NET(virt_tx), TIMER(client)}}},
     {"net_copy.elf", {EM_X86_64, ET_EXEC, {NAME, NET(copy)}}},
     {"net_arp.elf", {EM_X86_64, ET_EXEC, {NAME, NET(arp)}}},
 };

@@ -39,7 +39,10 @@ static const struct {
     {"net_virt_rx.elf",
      {EM_X86_64, ET_EXEC, {{"sddf_net_config", sizeof(struct net_virt_rx_config)}}}},
     {"net_virt_tx.elf",
-     {EM_X86_64, ET_EXEC, {{"sddf_net_config", sizeof(struct net_virt_tx_config)}}}},
+     {EM_X86_64,
+      ET_EXEC,
+      {{"sddf_net_config", sizeof(struct net_virt_tx_config)},
+       {"sddf_timer_config", sizeof(struct timer_client_config)}}}},
     {"net_copy.elf", {EM_X86_64, ET_EXEC, {{"sddf_net_config", sizeof(struct net_copy_config)}}}},
     {"net_arp.elf", {EM_X86_64, ET_EXEC, {{"sddf_net_config", sizeof(struct net_arp_config)}}}},
 };
@@ -78,15 +81,21 @@ static void unload(struct loaded *l)
     board_free(&l->board);
 }
 
-static void load_network(struct loaded *l, const char *device)
+static void load_text(struct loaded *l, char *text)
 {
     char *path = model_format("%s/net.xml", folder);
     FILE *out = fopen(path, "w");
     assert_non_null(out);
-    fprintf(out, description, device);
+    fputs(text, out);
     fclose(out);
     load(l, path);
     free(path);
+    free(text);
+}
+
+static void load_network(struct loaded *l, const char *device)
+{
+    load_text(l, model_format(description, device));
 }
 
 static int make_programs(void **state)
@@ -266,6 +275,40 @@ static void test_configurations(void **state)
     unload(&l);
 }
 
+static const char limited[] =
+    "<system><protection_domain name=\"a\"><program_image path=\"client.elf\"/>"
+    "</protection_domain>"
+    "<network device=\"ethernet0\" policy=\"drr\">"
+    "<client pd=\"a\" mac=\"52:54:00:00:00:01\" ip=\"10.0.0.10/24\" weight=\"7\"%s/></network>"
+    "<timer device=\"timer0\"><client pd=\"a\"/></timer></system>";
+
+/* A limit makes the Tx virtualiser a client of the timer; without one it is told that it is none.
+ */
+static void test_limit_takes_a_timer(void **state)
+{
+    (void)state;
+    for (int limit = 0; limit < 2; limit++) {
+        struct loaded l;
+        load_text(&l, model_format(limited, limit ? " limit=\"100Mb/s\" window=\"2ms\"" : ""));
+        const struct net_virt_tx_config *tx =
+            config(&l.system, "ethernet0_virt_tx", "sddf_net_config");
+        assert_int_equal(tx->policy, NET_TX_DRR);
+        assert_int_equal(tx->client[0].weight, 7);
+        assert_int_equal(tx->client[0].limit, limit ? 100000000 : 0);
+        assert_int_equal(tx->client[0].window, limit ? 2000 : 0);
+        assert_int_equal(tx->client[1].limit, 0); /* the ARP component */
+        assert_int_equal(tx->client[1].weight, 1);
+        const struct timer_client_config *timer =
+            config(&l.system, "ethernet0_virt_tx", "sddf_timer_config");
+        const struct timer_driver_config *driver =
+            config(&l.system, "timer0_driver", "sddf_timer_config");
+        assert_true(sddf_config_ok(&timer->header, SDDF_ROLE_TIMER_CLIENT, sizeof(*timer)));
+        assert_int_equal(timer->channel != SDDF_NO_CHANNEL, limit);
+        assert_int_equal(driver->client_count, 1 + limit);
+        unload(&l);
+    }
+}
+
 static char *emitted(const struct system *system)
 {
     char *text = NULL;
@@ -305,9 +348,8 @@ static void test_plain(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_rights),
-        cmocka_unit_test(test_driver_with_data),
-        cmocka_unit_test(test_configurations),
+        cmocka_unit_test(test_rights),         cmocka_unit_test(test_driver_with_data),
+        cmocka_unit_test(test_configurations), cmocka_unit_test(test_limit_takes_a_timer),
         cmocka_unit_test(test_plain),
     };
     return cmocka_run_group_tests(tests, make_programs, remove_programs);

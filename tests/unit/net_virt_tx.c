@@ -7,16 +7,18 @@
 /* What the neighbours do on other cores between two turns of the component's. */
 static void (*meanwhile)(void);
 
-static uint32_t policy_next(struct tx_policy *policy, uint32_t *quantum)
+static bool policy_next(struct tx_policy *policy, struct tx_turn *turn)
 {
     if (meanwhile != NULL) {
         meanwhile();
     }
-    return tx_policy_next(policy, quantum);
+    return tx_policy_next(policy, turn);
 }
 
 #define tx_policy_next policy_next
 #include "network/virt_tx.c"
+#include "network/virt_tx_provide.c"
+#include "network/virt_tx_return.c"
 #undef tx_policy_next
 
 #include "fake_microkit.h"
@@ -33,10 +35,34 @@ static struct rig_peer peer[CLIENTS];
 static const uint32_t rig_ipv4_a = 0x0a00000a;
 static const uint32_t rig_ipv4_other = 0x0b00000a;
 
-static int setup(void **state)
+/* The timer, and the clock that it goes by. */
+static uint64_t now;
+static uint64_t timeout;
+
+uint64_t sddf_clock_now(void)
+{
+    return now;
+}
+
+bool timer_init(void)
+{
+    return true;
+}
+
+enum timer_answer timer_set_at(uint32_t id, uint64_t deadline)
+{
+    assert_int_equal(id, TIMEOUT);
+    timeout = deadline;
+    return TIMER_OK;
+}
+
+/* The system, before the component starts. */
+static int prepare(void **state)
 {
     (void)state;
     meanwhile = NULL;
+    now = UINT64_C(1) << 63;
+    timeout = 0;
     fake_microkit_reset();
     struct net_virt_tx_config *config = &sddf_net_config;
     *config = (struct net_virt_tx_config){
@@ -51,6 +77,7 @@ static int setup(void **state)
         config->client[i].tx = rig_pair(BUFFERS, BUFFERS, (uint8_t)(CH_A + i));
         config->client[i].data = rig_data(BUFFERS, io[i]);
         config->client[i].buffer_count = BUFFERS;
+        config->client[i].weight = 1;
     }
     memcpy(config->client[A].mac, rig_mac_a, 6);
     memcpy(config->client[B].mac, rig_mac_b, 6);
@@ -60,6 +87,12 @@ static int setup(void **state)
     for (uint32_t i = 0; i < CLIENTS; i++) {
         rig_attach(&peer[i], &config->client[i].tx.active, &config->client[i].tx.free);
     }
+    return 0;
+}
+
+static int setup(void **state)
+{
+    prepare(state);
     init();
     return 0;
 }
@@ -76,15 +109,15 @@ static void assert_account(void)
         uint32_t ours = 0;
         uint32_t at_driver = 0;
         for (uint32_t i = 0; i < BUFFERS; i++) {
-            ours += clients[c].owner[i] == OWNER_SELF;
-            at_driver += clients[c].owner[i] == OWNER_DRIVER;
+            ours += virt_tx.client[c].owner[i] == TX_OWNER_SELF;
+            at_driver += virt_tx.client[c].owner[i] == TX_OWNER_DRIVER;
         }
-        assert_int_equal(ours, clients[c].spare_count);
+        assert_int_equal(ours, virt_tx.client[c].spare_count);
         for (uint32_t i = 0; i < ours; i++) {
-            assert_int_equal(clients[c].owner[clients[c].spare[i]], OWNER_SELF);
+            assert_int_equal(virt_tx.client[c].owner[virt_tx.client[c].spare[i]], TX_OWNER_SELF);
         }
-        assert_int_equal(at_driver, clients[c].in_flight);
-        assert_int_equal(hungry >> c & 1, at_driver > BUFFERS / 2);
+        assert_int_equal(at_driver, virt_tx.client[c].in_flight);
+        assert_int_equal(virt_tx.hungry >> c & 1, at_driver > BUFFERS / 2);
     }
 }
 
@@ -285,7 +318,7 @@ static void test_turns_are_fair_and_back_pressure_keeps(void **state)
     for (int i = 0; i < 12; i++) {
         send_good(B);
     }
-    tx_policy_wake(&policy, B);
+    virt_tx_wake(B);
     fake_microkit_wake(CH_A);
     assert_int_equal(rig_waiting(&driver), DRIVER_CAPACITY);
     uint32_t from_a = 0;
@@ -293,7 +326,7 @@ static void test_turns_are_fair_and_back_pressure_keeps(void **state)
     while (rig_waiting(&driver) > 0) {
         while (rig_waiting(&driver) > 0) {
             uint64_t address = rig_take(&driver).address;
-            from_a += total < 2 * TX_POLICY_QUANTUM && address >= io[A];
+            from_a += total < 2 * TX_ROUND_ROBIN_ENTRIES && address >= io[A];
             total++;
             rig_send_at(&driver, address, 0);
         }
@@ -303,7 +336,7 @@ static void test_turns_are_fair_and_back_pressure_keeps(void **state)
         assert_account();
     }
     assert_int_equal(total, 42);
-    assert_int_equal(from_a, TX_POLICY_QUANTUM);
+    assert_int_equal(from_a, TX_ROUND_ROBIN_ENTRIES);
     for (uint32_t i = 0; i < 2; i++) {
         rig_drain(&peer[i]);
         assert_int_equal(peer[i].in.head, BUFFERS + (i == A ? 30 : 12));
@@ -329,7 +362,7 @@ static void test_hungry_client_is_not_left_waiting(void **state)
         }
     }
     assert_int_equal(returned, BUFFERS);
-    assert_true(clients[A].in_flight <= BUFFERS / 2);
+    assert_true(virt_tx.client[A].in_flight <= BUFFERS / 2);
     assert_true(rig_waiting(&peer[A]) >= BUFFERS / 2);
     assert_account();
 }
@@ -348,8 +381,8 @@ static void a_never_rests(void)
         served_at = turns;
     }
     if (turns < TURNS_MAX) {
-        uint32_t head = sddf_load_relaxed_u32(&peer[A].out.peer->head);
-        sddf_store_release_u32(&peer[A].out.own->tail, head + BUFFERS);
+        /* It does not wait until its slots are its own again. */
+        sddf_store_release_u32(&peer[A].out.own->tail, virt_tx.client[A].active.head + BUFFERS);
     }
 }
 
@@ -374,16 +407,151 @@ static void test_client_that_looks_full_loses_nothing(void **state)
     uint64_t offset = send_good(A);
     fake_microkit_wake(CH_A);
     sddf_store_relaxed_u32(&peer[A].in.own->head, 0); /* as if it had not taken a buffer */
-    clients[A].free.head = 0;
+    virt_tx.client[A].free.head = 0;
     rig_send_at(&driver, rig_take(&driver).address, 0);
     fake_microkit_wake(CH_DRIVER);
-    assert_int_equal(clients[A].spare_count, 1);
+    assert_int_equal(virt_tx.client[A].spare_count, 1);
     assert_account();
     sddf_store_relaxed_u32(&peer[A].in.own->head, 1);
     fake_microkit_wake(CH_B);
-    assert_int_equal(clients[A].spare_count, 0);
-    assert_int_equal(clients[A].owner[offset / 2048], OWNER_CLIENT);
+    assert_int_equal(virt_tx.client[A].spare_count, 0);
+    assert_int_equal(virt_tx.client[A].owner[offset / 2048], TX_OWNER_CLIENT);
     assert_account();
+}
+
+/* Starts with a limit on B of 8 Mb/s: 1000 bytes in a window of 1 ms. */
+static void start_limited(uint32_t window)
+{
+    sddf_net_config.client[B].limit = 8000000;
+    sddf_net_config.client[B].window = window;
+    init();
+}
+
+/* Takes what the driver has got, gives it back, and wakes nobody. */
+static uint32_t driver_round(uint64_t *from_b)
+{
+    uint32_t count = 0;
+    while (rig_waiting(&driver) > 0) {
+        struct net_entry entry = rig_take(&driver);
+        *from_b += entry.address >= io[B] && entry.address < io[B] + BUFFERS * 2048;
+        rig_send_at(&driver, entry.address, 0);
+        count++;
+    }
+    return count;
+}
+
+static void test_limited_client_waits_for_its_window(void **state)
+{
+    (void)state;
+    start_limited(1000);
+    uint64_t begin = now;
+    uint64_t from_b = 0;
+    assert_int_equal(timeout, 0);
+    for (int i = 0; i < 25; i++) {
+        send_good(B); /* of 100 bytes */
+    }
+    now += 999999; /* a window may be used at its very end ... */
+    fake_microkit_wake(CH_B);
+    assert_int_equal(driver_round(&from_b), 10);
+    assert_int_equal(timeout, begin + 1000000);
+    fake_microkit_wake(CH_B); /* ... and signals do not make it any larger */
+    fake_microkit_wake(CH_DRIVER);
+    assert_int_equal(driver_round(&from_b), 0);
+    for (int i = 0; i < 3; i++) {
+        send_good(A); /* nobody else waits */
+    }
+    fake_microkit_wake(CH_A);
+    assert_int_equal(driver_round(&from_b), 3);
+    now = begin + 1000000 + 7777; /* the timer is late; the next window begins no later for it */
+    fake_microkit_wake(CH_ARP + 1);
+    assert_int_equal(driver_round(&from_b), 10);
+    assert_int_equal(timeout, begin + 2000000);
+    now = begin + 9000000; /* unused windows add up to one */
+    fake_microkit_wake(CH_ARP + 1);
+    assert_int_equal(driver_round(&from_b), 5);
+    assert_int_equal(from_b, 25);
+    assert_account();
+    timeout = 0;
+    fake_microkit_wake(CH_DRIVER);
+    assert_int_equal(timeout, 0); /* nobody is held, and nobody has to be woken */
+}
+
+static void test_refused_frames_are_not_charged(void **state)
+{
+    (void)state;
+    start_limited(1000);
+    uint64_t from_b = 0;
+    for (int i = 0; i < 12; i++) {
+        send_as(B, rig_host, rig_mac_a);
+    }
+    for (int i = 0; i < 12; i++) {
+        send_good(B);
+    }
+    fake_microkit_wake(CH_B);
+    assert_int_equal(driver_round(&from_b), 10);
+    assert_int_equal(stat(1 + B, NET_STAT_REFUSED_MAC), 12);
+    assert_int_equal(timeout, now + 1000000);
+    assert_account();
+}
+
+static void test_limit_out_of_range_stops(void **state)
+{
+    (void)state;
+    start_limited(NET_TX_WINDOW_MIN - 1);
+    assert_non_null(strstr(fake_microkit_output(), "a share in the configuration"));
+    fake_microkit_wake(CH_A);
+    assert_int_equal(rig_waiting(&peer[A]), 0);
+}
+
+/* Everybody has 20 frames; in which order do the first 16 come, by client and length of run? */
+static void check_order(uint32_t kind, const char *expected)
+{
+    sddf_net_config.policy = kind;
+    sddf_net_config.client[A].weight = 3;
+    init();
+    for (uint32_t c = 0; c < CLIENTS; c++) {
+        for (int i = 0; i < 20; i++) {
+            uint64_t offset = rig_take(&peer[c]).address;
+            rig_ethernet(frame_at(c, offset), rig_host, c == B ? rig_mac_b : rig_mac_a, 0x0800);
+            rig_send_at(&peer[c], offset, NET_FRAME_MAX);
+        }
+    }
+    char got[64] = "";
+    virt_tx_wake(B); /* B signals first, then A, then the ARP component */
+    virt_tx_wake(A);
+    fake_microkit_wake(CH_ARP);
+    while (rig_waiting(&driver) > 0) {
+        uint64_t address = rig_take(&driver).address;
+        uint32_t c = 0;
+        while (address < io[c] || address >= io[c] + BUFFERS * 2048) {
+            c++;
+        }
+        got[strlen(got)] = "abr"[c];
+    }
+    assert_string_equal(got, expected);
+    assert_account();
+}
+
+static void test_policies(void **state)
+{
+    (void)state;
+    const struct {
+        uint32_t kind;
+        const char *order;
+    } cases[] = {
+        {NET_TX_SIGNALLED, "bbbbbbbbbbbbbbbb"},
+        {NET_TX_ROUND_ROBIN, "rrrrrrrraaaaaaaa"},
+        {NET_TX_PRIORITY, "rrrrrrrrrrrrrrrr"},
+        {NET_TX_DRR, "braaabraaabraaab"},
+    };
+    for (size_t i = 0; i < 4; i++) {
+        prepare(state);
+        check_order(cases[i].kind, cases[i].order);
+    }
+    sddf_net_config.policy = 4;
+    fake_microkit_reset();
+    init();
+    assert_non_null(strstr(fake_microkit_output(), "the policy in the configuration"));
 }
 
 static void test_storm(void **state)
@@ -434,6 +602,10 @@ int main(void)
         cmocka_unit_test_setup(test_hungry_client_is_not_left_waiting, setup),
         cmocka_unit_test_setup(test_client_that_never_rests_keeps_nobody_waiting, setup),
         cmocka_unit_test_setup(test_client_that_looks_full_loses_nothing, setup),
+        cmocka_unit_test_setup(test_limited_client_waits_for_its_window, prepare),
+        cmocka_unit_test_setup(test_refused_frames_are_not_charged, prepare),
+        cmocka_unit_test_setup(test_limit_out_of_range_stops, prepare),
+        cmocka_unit_test_setup(test_policies, prepare),
         cmocka_unit_test_setup(test_storm, setup),
         cmocka_unit_test_setup(test_overlapping_io_addresses_stop, setup),
     };

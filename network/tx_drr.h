@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Policy "drr", deficit-weighted round robin: in each round every client that has something sends
+ * bytes in proportion to its weight, whatever sizes its frames have.
+ *
+ * A turn lasts while the client has credit, so its last frame may take it below zero, by less than
+ * a frame; its next turn is that much shorter. As a round's worth is a whole frame at least, one
+ * round always makes the credit positive: finding out whose turn it is takes no loop, and over n
+ * rounds nobody who has something all the time has sent a whole frame more or less than was due.
+ *
+ * Who has nothing to send loses its credit, but not its debt. Who is only out for the rest of a
+ * pass keeps both, up to a round's worth.
+ */
+#pragma once
+
+#include <stdint.h>
+
+#include "bits.h"
+
+/* A round's worth for each unit of weight, in bytes. */
+#define TX_DRR_QUANTUM NET_FRAME_MAX
+
+/*
+ * What an entry costs at least, in bytes, so that a client whose entries are all refused has
+ * turns that end.
+ */
+#define TX_DRR_ENTRY NET_FRAME_MIN
+
+struct tx_drr {
+    uint64_t awake;
+    uint32_t turn;                     /* whose */
+    uint32_t quantum[NET_CLIENTS_MAX]; /* bytes of a round */
+    int32_t credit[NET_CLIENTS_MAX];   /* bytes: above -NET_FRAME_MAX, up to twice the quantum */
+};
+
+static inline void tx_drr_start(struct tx_drr *p)
+{
+    p->awake = 0;
+    p->turn = 0;
+}
+
+/* A weight from 1 to NET_TX_WEIGHT_MAX. */
+static inline void tx_drr_set_weight(struct tx_drr *p, uint32_t client, uint32_t weight)
+{
+    p->quantum[client] = weight * TX_DRR_QUANTUM;
+    p->credit[client] = 0;
+}
+
+static inline void tx_drr_wake(struct tx_drr *p, uint32_t client)
+{
+    p->awake |= bits_one(client);
+}
+
+/* Somebody is awake. */
+static inline uint32_t tx_drr_turn(struct tx_drr *p)
+{
+    if ((p->awake & bits_one(p->turn)) == 0 || p->credit[p->turn] <= 0) {
+        p->turn = bits_next(p->awake, p->turn);
+        int32_t quantum = (int32_t)p->quantum[p->turn];
+        int32_t kept = p->credit[p->turn] < quantum ? p->credit[p->turn] : quantum;
+        p->credit[p->turn] = kept + quantum;
+    }
+    return p->turn;
+}
+
+/* Bytes that the one whose turn it is may still send, the last frame's part; above 0. */
+static inline uint32_t tx_drr_bytes(const struct tx_drr *p)
+{
+    return (uint32_t)p->credit[p->turn];
+}
+
+/*
+ * Of the turn, so many entries and bytes (of those that were sent): fewer bytes than it had, or
+ * more by less than a frame; and fewer entries than TX_DRR_ENTRY goes into a frame.
+ */
+static inline void tx_drr_used(struct tx_drr *p, uint32_t entries, uint32_t bytes)
+{
+    uint32_t least = entries * TX_DRR_ENTRY;
+    p->credit[p->turn] -= (int32_t)(bytes > least ? bytes : least);
+}
+
+/* Whoever's turn it is has had it, in this pass. */
+static inline void tx_drr_rest(struct tx_drr *p)
+{
+    p->awake &= ~bits_one(p->turn);
+}
+
+/* A client that rests has nothing to send, or may not. */
+static inline void tx_drr_idle(struct tx_drr *p, uint32_t client)
+{
+    if (p->credit[client] > 0) {
+        p->credit[client] = 0;
+    }
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Policy "round_robin": every client that has something sends up to TX_ROUND_ROBIN_ENTRIES frames,
+ * then the next one does. A turn that the device cuts short goes on where it stopped, so that a
+ * full device does not favour whoever comes first.
+ */
+#pragma once
+
+#include <stdint.h>
+
+#include "bits.h"
+
+#define TX_ROUND_ROBIN_ENTRIES 8
+
+struct tx_round_robin {
+    uint64_t awake; /* who has, or may have, something to send */
+    uint32_t turn;  /* whose */
+    uint32_t left;  /* entries of that turn */
+};
+
+static inline void tx_round_robin_start(struct tx_round_robin *p)
+{
+    p->awake = 0;
+    p->turn = 0;
+    p->left = TX_ROUND_ROBIN_ENTRIES;
+}
+
+static inline void tx_round_robin_wake(struct tx_round_robin *p, uint32_t client)
+{
+    p->awake |= bits_one(client);
+}
+
+/* Somebody is awake. */
+static inline uint32_t tx_round_robin_turn(struct tx_round_robin *p)
+{
+    if (p->left == 0 || (p->awake & bits_one(p->turn)) == 0) {
+        p->turn = bits_next(p->awake, p->turn);
+        p->left = TX_ROUND_ROBIN_ENTRIES;
+    }
+    return p->turn;
+}
+
+/* Of the turn, which had so many. */
+static inline void tx_round_robin_used(struct tx_round_robin *p, uint32_t entries)
+{
+    p->left -= entries;
+}
+
+static inline void tx_round_robin_rest(struct tx_round_robin *p)
+{
+    p->awake &= ~bits_one(p->turn);
+}
