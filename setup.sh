@@ -27,7 +27,7 @@ packages=(
     # The loader and its drivers
     libbpf-dev libxdp-dev libseccomp-dev libcap-dev
     # The tool: descriptions, programs, pictures
-    libxml2-dev libelf-dev libjansson-dev libgraphviz-dev graphviz
+    libxml2-dev libelf-dev libdw-dev libjansson-dev libgraphviz-dev graphviz
     # Tests and benchmarks
     libcmocka-dev libck-dev libdpdk-dev python3 python3-pytest python3-scapy
     iproute2 ethtool iputils-ping util-linux tcpdump

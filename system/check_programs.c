@@ -81,9 +81,71 @@ static void check_setvar(const struct check *c, size_t pd, const char *symbol,
     }
 }
 
+/* ---- symbols that are set twice -------------------------------------------------------------- */
+
+struct symbols {
+    const struct check *c;
+    size_t pd;
+    struct symbol {
+        const char *name;
+        int line;
+    } * list;
+    size_t count;
+};
+
+static void note_symbol(struct symbols *symbols, const char *name, struct system_place place)
+{
+    if (name == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < symbols->count; i++) {
+        if (strcmp(symbols->list[i].name, name) == 0) {
+            system_error(symbols->c->errors, place,
+                         "\"%s\": symbol \"%s\" is set twice (first in line %d); one of them "
+                         "would be lost",
+                         symbols->c->system->pds[symbols->pd].name, name, symbols->list[i].line);
+            return;
+        }
+    }
+    *(struct symbol *)model_append(&symbols->list, &symbols->count, sizeof(*symbols->list)) =
+        (struct symbol){name, place.line};
+}
+
+static void check_symbols_once(const struct check *c, size_t index)
+{
+    const struct system *s = c->system;
+    const struct system_pd *pd = &s->pds[index];
+    struct symbols symbols = {.c = c, .pd = index};
+    for (size_t i = 0; i < pd->map_count; i++) {
+        note_symbol(&symbols, pd->maps[i].setvar_vaddr, pd->maps[i].place);
+        note_symbol(&symbols, pd->maps[i].setvar_size, pd->maps[i].place);
+    }
+    for (size_t i = 0; i < pd->irq_count; i++) {
+        note_symbol(&symbols, pd->irqs[i].setvar_id, pd->irqs[i].place);
+    }
+    for (size_t i = 0; i < pd->setvar_count; i++) {
+        note_symbol(&symbols, pd->setvars[i].symbol, pd->setvars[i].place);
+    }
+    for (size_t i = 0; i < s->pd_count; i++) {
+        if (s->pds[i].parent == index) {
+            note_symbol(&symbols, s->pds[i].child_setvar_id, s->pds[i].place);
+        }
+    }
+    for (size_t i = 0; i < s->channel_count; i++) {
+        for (int side = 0; side < 2; side++) {
+            if (s->channels[i].end[side].pd == index) {
+                note_symbol(&symbols, s->channels[i].end[side].setvar_id,
+                            s->channels[i].end[side].place);
+            }
+        }
+    }
+    free(symbols.list);
+}
+
 static void check_setvars(const struct check *c, size_t index)
 {
     const struct system_pd *pd = &c->system->pds[index];
+    check_symbols_once(c, index);
     for (size_t i = 0; i < pd->map_count; i++) {
         check_setvar(c, index, pd->maps[i].setvar_vaddr, pd->maps[i].place);
         check_setvar(c, index, pd->maps[i].setvar_size, pd->maps[i].place);

@@ -83,8 +83,10 @@ static void emit_irq(FILE *out, const struct system_irq *irq, int depth, bool ne
     fputs("/>\n", out);
 }
 
-static void emit_pd(FILE *out, const struct system *system, size_t index, int depth, bool newer)
+static void emit_pd(FILE *out, const struct system *system, size_t index, int depth,
+                    unsigned release)
 {
+    const bool newer = release >= SYSTEM_SDF_NEWER;
     const struct system_pd *pd = &system->pds[index];
     indent(out, depth);
     fputs("<protection_domain", out);
@@ -100,6 +102,12 @@ static void emit_pd(FILE *out, const struct system *system, size_t index, int de
     address(out, "stack_size", pd->stack_size);
     if (pd->cpu != 0 && newer) {
         number(out, "cpu", pd->cpu);
+    }
+    if (pd->poll != 0 && release == SYSTEM_SDF_OURS) {
+        number(out, "poll", pd->poll);
+    }
+    if (pd->shutdown && release == SYSTEM_SDF_OURS) {
+        attribute(out, "shutdown", "true");
     }
     if (pd->parent != SYSTEM_NONE) {
         number(out, "id", pd->child_id);
@@ -125,7 +133,7 @@ static void emit_pd(FILE *out, const struct system *system, size_t index, int de
     }
     for (size_t i = index + 1; i < system->pd_count; i++) {
         if (system->pds[i].parent == index) {
-            emit_pd(out, system, i, depth + 1, newer);
+            emit_pd(out, system, i, depth + 1, release);
         }
     }
     indent(out, depth);
@@ -167,7 +175,7 @@ static void emit_io_space(FILE *out, const struct system *system,
 
 bool system_emit(const struct system *system, FILE *out)
 {
-    return system_emit_for(system, SYSTEM_SDF_NEWER, out);
+    return system_emit_for(system, SYSTEM_SDF_OURS, out);
 }
 
 bool system_emit_for(const struct system *system, unsigned release, FILE *out)
@@ -179,7 +187,7 @@ bool system_emit_for(const struct system *system, unsigned release, FILE *out)
     }
     for (size_t i = 0; i < system->pd_count; i++) {
         if (system->pds[i].parent == SYSTEM_NONE) {
-            emit_pd(out, system, i, 1, newer);
+            emit_pd(out, system, i, 1, release);
         }
     }
     for (size_t i = 0; i < system->channel_count; i++) {

@@ -37,6 +37,7 @@ size_t expand_pd(struct expand *e, const char *name, const char *program, unsign
     pd->budget = override->has_budget ? override->budget : chosen ? 1000 : BUDGET;
     pd->period = override->has_period ? override->period : chosen ? pd->budget : PERIOD;
     pd->cpu = override->has_cpu ? (unsigned) override->cpu : 0;
+    pd->poll = override->has_poll ? override->poll : 0;
     pd->stack_size = STACK_SIZE;
     pd->parent = SYSTEM_NONE;
     pd->child_id = SYSTEM_ID_NONE;

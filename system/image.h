@@ -28,6 +28,7 @@ struct image {
     size_t file_size;
     uint64_t entry;
     unsigned machine; /* EM_X86_64, EM_AARCH64 or EM_RISCV */
+    bool hosted;      /* read by image_load_hosted */
     struct image_segment *segments;
     size_t segment_count;
 };
@@ -39,6 +40,13 @@ struct image {
  * image empty. The file may be anything: no offset or size in it is believed.
  */
 bool image_load(const char *path, struct image *image, char **why);
+
+/*
+ * The same, of a program that is for the kernel to load and may therefore be dynamically linked
+ * (but not position-independent): what is set in it is set by the program itself, from
+ * image_changes().
+ */
+bool image_load_hosted(const char *path, struct image *image, char **why);
 
 /* The symbol's address and size. False if the program has no such symbol. */
 bool image_symbol(const struct image *image, const char *symbol, uint64_t *vaddr, uint64_t *size);
@@ -69,6 +77,19 @@ bool image_set(struct image *image, const char *symbol, uint64_t value, char **w
 bool image_configure(struct image *image, const struct system *system, size_t pd,
                      uint64_t (*phys)(const struct system *system, size_t region, void *context),
                      void *context, char **why);
+
+/*
+ * What has been written over `image` since it was as in `before`, another load of the same file, in
+ * pieces; `bytes` point into `image`. False with `*why` set: some of it is where a running program
+ * cannot write. The array is to be freed.
+ */
+struct image_patch {
+    uint64_t vaddr;
+    uint64_t size;
+    const unsigned char *bytes;
+};
+bool image_changes(const struct image *image, const struct image *before,
+                   struct image_patch **patches, size_t *count, char **why);
 
 /* An ELF file again, with what was patched: for the Microkit's tool, or to be run later. */
 bool image_write(const struct image *image, const char *path, char **why);

@@ -48,6 +48,8 @@ static const struct xml_name pd_attributes[] = {
     {.name = "passive"},
     {.name = "stack_size"},
     {.name = "cpu"},
+    {.name = "poll"},
+    {.name = "shutdown"},
     {.name = "id"},
     {.name = "setvar_id"},
     {"smc", XML_REFUSED, "there is no secure monitor to call"},
@@ -327,6 +329,8 @@ static void parse_pd_values(struct parse *p, xmlNodePtr node, struct system_pd *
     uint64_t cpu = 0;
     xml_number(&p->xml, node, "cpu", 0, 63, &cpu);
     pd->cpu = (unsigned)cpu;
+    xml_number(&p->xml, node, "poll", 0, SYSTEM_POLL_MAX, &pd->poll);
+    xml_bool(&p->xml, node, "shutdown", &pd->shutdown);
 }
 
 static void parse_child_values(struct parse *p, xmlNodePtr node, struct system_pd *pd)

@@ -15,7 +15,8 @@
 static const struct xml_name no_names[] = {{0}};
 
 static const struct xml_name component_attributes[] = {
-    {.name = "priority"}, {.name = "cpu"}, {.name = "budget"}, {.name = "period"}, {0},
+    {.name = "priority"}, {.name = "cpu"},  {.name = "budget"},
+    {.name = "period"},   {.name = "poll"}, {0},
 };
 static const struct xml_spec component_spec = {component_attributes, no_names};
 
@@ -105,7 +106,7 @@ static const struct xml_spec serial_client_spec = {serial_client_attributes, no_
 
 /* ---- components that expansion makes ------------------------------------------------------- */
 
-static void parse_component_values(struct parse *p, xmlNodePtr node, const char *const names[4],
+static void parse_component_values(struct parse *p, xmlNodePtr node, const char *const names[5],
                                    struct system_component *c)
 {
     c->place = xml_place(&p->xml, node);
@@ -113,6 +114,7 @@ static void parse_component_values(struct parse *p, xmlNodePtr node, const char 
     c->has_cpu = xml_number(&p->xml, node, names[1], 0, 63, &c->cpu);
     c->has_budget = xml_number(&p->xml, node, names[2], 1, UINT64_C(1000000000), &c->budget);
     c->has_period = xml_number(&p->xml, node, names[3], 1, UINT64_C(1000000000), &c->period);
+    c->has_poll = xml_number(&p->xml, node, names[4], 0, SYSTEM_POLL_MAX, &c->poll);
     uint64_t budget = c->has_budget ? c->budget : 1000;
     if (c->has_period && budget > c->period) {
         system_error(p->xml.errors, c->place,
@@ -125,7 +127,7 @@ static void parse_component_values(struct parse *p, xmlNodePtr node, const char 
 static void parse_component(struct parse *p, xmlNodePtr node, const char *name,
                             struct system_component *component)
 {
-    static const char *const names[4] = {"priority", "cpu", "budget", "period"};
+    static const char *const names[5] = {"priority", "cpu", "budget", "period", "poll"};
     xmlNodePtr child = xml_child(node, name, NULL);
     if (child == NULL) {
         return;
@@ -228,8 +230,8 @@ static void parse_share(struct parse *p, xmlNodePtr node, const struct system_ne
 
 static void parse_network_client(struct parse *p, xmlNodePtr node, struct system_network *network)
 {
-    static const char *const copy_names[4] = {"copy_priority", "copy_cpu", "copy_budget",
-                                              "copy_period"};
+    static const char *const copy_names[5] = {"copy_priority", "copy_cpu", "copy_budget",
+                                              "copy_period", "copy_poll"};
     xml_verify(&p->xml, node, &network_client_spec);
     struct network_client client = {
         .pd = parse_pd_reference(p, node),

@@ -15,6 +15,7 @@
  */
 #pragma once
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -25,6 +26,7 @@
 
 #define SYSTEM_CHANNELS_MAX 62 /* channels and interrupts of one PD: ids 0 .. 61 */
 #define SYSTEM_PDS_MAX      63
+#define SYSTEM_POLL_MAX     1000000 /* us */
 #define SYSTEM_RING_MAX     32768 /* entries of a hardware ring: what 16-bit indices can tell apart */
 #define SYSTEM_NAME_MAX     63    /* characters of a PD's name (microkit_name has a NUL besides) */
 
@@ -95,6 +97,8 @@ struct system_pd {
     bool passive;
     uint64_t stack_size;
     unsigned cpu;
+    uint64_t poll; /* us that it looks about before it sleeps, at most; Linux only */
+    bool shutdown; /* it may end the whole system; Linux only */
     char *program; /* program_image's path, as written; found with the search path */
     size_t parent; /* index of the parent PD, or SYSTEM_NONE */
     unsigned child_id;
@@ -315,6 +319,7 @@ void system_adopt(struct system *system, const struct system_search *search);
 #define SYSTEM_SDF(major, minor, patch) ((unsigned)((major)*10000 + (minor)*100 + (patch)))
 #define SYSTEM_SDF_OLDEST               SYSTEM_SDF(2, 0, 1)
 #define SYSTEM_SDF_NEWER                SYSTEM_SDF(2, 3, 0)
+#define SYSTEM_SDF_OURS                 UINT_MAX /* what `sddf run` reads: poll, shutdown */
 
 /* All of the system, as `sddf run` reads it. False if `out` could not be written. */
 bool system_emit(const struct system *system, FILE *out);

@@ -60,7 +60,7 @@ static unsigned choose_release(const struct tool_input *input, const struct tool
     if (sdk->folder != NULL) {
         return sdk->release;
     }
-    return input->board.microkit ? SYSTEM_SDF_OLDEST : SYSTEM_SDF_NEWER;
+    return input->board.microkit ? SYSTEM_SDF_OLDEST : SYSTEM_SDF_OURS;
 }
 
 static void say_done(const struct tool_input *input, const struct tool_sdk *sdk, const char *folder)

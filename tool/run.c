@@ -111,6 +111,11 @@ static int run(const struct tool_command *self, int argc, char **argv)
         {"generic", no_argument, NULL, 'g'},
         {"no-realtime", no_argument, NULL, 'r'},
         {"checked", no_argument, NULL, 'd'},
+        {"gdb", required_argument, NULL, 1000 + LINUX_DEBUG_GDB},
+        {"strace", required_argument, NULL, 1000 + LINUX_DEBUG_STRACE},
+        {"valgrind", required_argument, NULL, 1000 + LINUX_DEBUG_VALGRIND},
+        {"asan", required_argument, NULL, 1000 + LINUX_DEBUG_ASAN},
+        {"core", required_argument, NULL, 'k'},
         {"verbose", no_argument, NULL, 'v'},
         {0},
     };
@@ -158,6 +163,21 @@ static int run(const struct tool_command *self, int argc, char **argv)
         case 'v':
             how.verbose = how.device.verbose = true;
             break;
+        case 'k':
+            how.core = optarg;
+            break;
+        case 1000 + LINUX_DEBUG_GDB:
+        case 1000 + LINUX_DEBUG_STRACE:
+        case 1000 + LINUX_DEBUG_VALGRIND:
+        case 1000 + LINUX_DEBUG_ASAN:
+            if (how.debug_count == LINUX_DEBUG_MAX) {
+                tool_usage(self, "at most %d protection domains can be looked into at a time",
+                           LINUX_DEBUG_MAX);
+                goto out;
+            }
+            how.debug[how.debug_count++] =
+                (struct linux_debug){(enum linux_debug_kind)(option - 1000), optarg};
+            break;
         default:
             tool_bad_option(self, argv);
             goto out;
@@ -181,32 +201,42 @@ out:
 const struct tool_command tool_run = {
     .name = "run",
     .summary = "run a system on this machine",
-    .help = "sddf run DESCRIPTION [OPTIONS]\n"
-            "\n"
-            "Runs the system here: each protection domain is a process with the memory and the\n"
-            "channels of the description and nothing else. Ctrl-C shuts it down.\n"
-            "\n"
-            "  --netdev IFACE         the interface that is the system's network device\n"
-            "  --console TTY          the terminal that is the system's serial device, if it has\n"
-            "                         one. By default standard input and output, which need not\n"
-            "                         be a terminal\n"
-            "  -b, --board BOARD      linux (AF_XDP), linux_tap, or a board file. By default\n"
-            "                         AF_XDP if this process may use it, else TAP\n"
-            "  --search-path FOLDER   look for programs here first; may be repeated\n"
-            "  --seconds N            shut down after N seconds\n"
-            "  --state FILE           write the running system's particulars there, as JSON\n"
-            "  --generic              accept an interface that has only generic XDP (slow)\n"
-            "  --no-realtime          ordinary scheduling, even where real time is permitted\n"
-            "  --checked              report deferred signals that were lost to a second one\n"
-            "  -v, --verbose          say what is being done\n"
-            "\n"
-            "Exit status: 0 after an orderly end, also if protection domains failed on the way\n"
-            "(which is reported), as long as one was left; 1 if the system could not be started\n"
-            "or none was left; 2 if the command line makes no sense.\n"
-            "\n"
-            "Examples:\n"
-            "\n"
-            "  sddf run examples/echo/echo.xml --netdev veth0\n"
-            "  taskset -c 1 sddf run examples/echo/echo.xml --netdev veth0 --seconds 10\n",
+    .help =
+        "sddf run DESCRIPTION [OPTIONS]\n"
+        "\n"
+        "Runs the system here: each protection domain is a process with the memory and the\n"
+        "channels of the description and nothing else. Ctrl-C shuts it down.\n"
+        "\n"
+        "  --netdev IFACE         the interface that is the system's network device\n"
+        "  --console TTY          the terminal that is the system's serial device, if it has\n"
+        "                         one. By default standard input and output, which need not\n"
+        "                         be a terminal\n"
+        "  -b, --board BOARD      linux (AF_XDP), linux_tap, or a board file. By default\n"
+        "                         AF_XDP if this process may use it, else TAP\n"
+        "  --search-path FOLDER   look for programs here first; may be repeated\n"
+        "  --seconds N            shut down after N seconds\n"
+        "  --state FILE           write the running system's particulars there, as JSON\n"
+        "  --generic              accept an interface that has only generic XDP (slow)\n"
+        "  --no-realtime          ordinary scheduling, even where real time is permitted\n"
+        "  --checked              report deferred signals that were lost to a second one\n"
+        "  -v, --verbose          say what is being done\n"
+        "\n"
+        "To look into a protection domain (docs/linux-platform.md says what each way costs):\n"
+        "\n"
+        "  --gdb PD               hold it before its first instruction for a debugger\n"
+        "  --strace PD            print its system calls\n"
+        "  --valgrind PD          run it under Valgrind, without confinement\n"
+        "  --asan PD              run its build with AddressSanitizer (\"ninja -C build asan\"),\n"
+        "                         without confinement\n"
+        "  --core FOLDER          write a core file of each that faults: FOLDER/PD.core\n"
+        "\n"
+        "Exit status: 0 after an orderly end, also if protection domains failed on the way\n"
+        "(which is reported), as long as one was left; 1 if the system could not be started\n"
+        "or none was left; 2 if the command line makes no sense.\n"
+        "\n"
+        "Examples:\n"
+        "\n"
+        "  sddf run examples/echo/echo.xml --netdev veth0\n"
+        "  taskset -c 1 sddf run examples/echo/echo.xml --netdev veth0 --seconds 10\n",
     .run = run,
 };

@@ -90,11 +90,15 @@ enum mk_order_kind {
     MK_ORDER_RESTART = 1, /* at word[0], with an empty stack */
     MK_ORDER_STOP = 2,
     MK_ORDER_REPLY = 3, /* to a fault: go on, with the registers of the message */
+    MK_ORDER_END = 4,   /* the whole system, with exit status word[0] */
 };
 
 #define MK_FAULT_WORDS 20 /* (the longest, an unknown system call, has 19) */
 
-/* One per child id, in the parent's page: a new sequence number makes it an order. */
+/*
+ * One per child id, in the parent's page, and behind them one (MK_CHILDREN) for the system itself,
+ * of who may end it: a new sequence number makes it an order.
+ */
 struct mk_order {
     sddf_atomic_u32 sequence;
     uint32_t kind;
@@ -137,11 +141,12 @@ struct mk_channel {
 };
 
 #define MK_BOOT_MAGIC   0x544f4f42u /* "BOOT" */
-#define MK_BOOT_VERSION 3
+#define MK_BOOT_VERSION 4
 
 enum mk_boot_flag {
     MK_BOOT_FSGSBASE = 1, /* the program may set its thread pointer by itself */
     MK_BOOT_CHECKED = 2,  /* report deferred signals that were lost */
+    MK_BOOT_MAY_END = 4,  /* it may order the system's end */
 };
 
 /* Read-only in the PD. Its address is in the first argument register at the program's entry. */
@@ -156,10 +161,10 @@ struct mk_boot {
     uint64_t signal_page; /* own, rw */
     uint64_t system_page;
     uint64_t children; /* bit per child id */
-    uint64_t orders;   /* struct mk_order[MK_CHILDREN], rw; 0 without children */
-    uint64_t reports;  /* struct mk_report[MK_CHILDREN] */
+    uint64_t orders;   /* struct mk_order[MK_CHILDREN + 1], rw; 0 without any right to order */
+    uint64_t reports;  /* struct mk_report[MK_CHILDREN + 1] */
     int32_t loader;    /* the loader's doorbell: for orders; -1 */
-    uint32_t reserved;
+    uint32_t poll_ns;  /* how long it looks about before it sleeps, at most */
     char name[MK_NAME_MAX];
     struct mk_channel channel[MK_CHANNELS];
 };
@@ -190,6 +195,10 @@ struct mk_boot {
 /*
  * The starter finds a struct mk_start at descriptor MK_START_FD. Descriptors 1 .. keep are the PD's
  * own and stay; those after them are only for mapping.
+ *
+ * A program that runs without the starter, under a debugging tool (debug.c), finds the same there
+ * and maps it by itself (lib/hosted.c). Its image is the file's, so what the description sets in it
+ * comes as patches: bytes of this very file, at `offset`, to be written to `vaddr`.
  */
 #define MK_START_FD    0
 #define MK_START_MAGIC 0x54524154u /* "TART" */
@@ -199,7 +208,17 @@ struct mk_map {
     uint64_t size;
     uint64_t offset;
     int32_t fd;
-    uint32_t prot; /* PROT_READ ... */
+    uint32_t prot; /* PROT_READ ..., MK_MAP_PRIVATE */
+};
+
+/* A copy of its own on writing, for who may write nothing: a debugger sets its breakpoints there.
+ */
+#define MK_MAP_PRIVATE 0x100
+
+struct mk_patch {
+    uint64_t vaddr;
+    uint64_t size;
+    uint64_t offset;
 };
 
 struct mk_start {
@@ -208,6 +227,9 @@ struct mk_start {
     uint32_t keep;
     uint32_t dumpable; /* may be looked into by its own user */
     char name[16];     /* for ps and the like */
+    uint64_t boot;     /* these three for who runs without the starter */
+    uint64_t patches;  /* offset of struct mk_patch[patch_count] in this file */
+    uint64_t patch_count;
     struct mk_map map[];
 };
 

@@ -226,7 +226,8 @@ static bool plan(struct linux_loader *loader, struct linux_pd *pd)
     struct linux_budget *budget = &pd->budget;
     budget->budget = pd->system->budget * 1000;
     budget->period = pd->system->period * 1000;
-    budget->limited = budget->budget < budget->period;
+    /* One that it cannot stop, or whose stopping others would see, has none. */
+    budget->limited = budget->budget < budget->period && !linux_debug_aloof(pd);
     for (size_t i = 0; i < loader->system->pd_count && loader->realtime; i++) {
         const struct linux_pd *other = &loader->pds[i];
         if (other == pd || other->cpu != pd->cpu || other->rt_priority != pd->rt_priority)

@@ -45,10 +45,11 @@ bool linux_family_open(struct linux_pd *pd)
                        strerror(errno));
         return false;
     }
-    bool ok = open_pages(&family->order_memory, "orders", MK_CHILDREN * sizeof(struct mk_order),
-                         PROT_READ, &orders) &&
-              open_pages(&family->report_memory, "reports", MK_CHILDREN * sizeof(struct mk_report),
-                         PROT_READ | PROT_WRITE, &reports);
+    bool ok =
+        open_pages(&family->order_memory, "orders", (MK_CHILDREN + 1) * sizeof(struct mk_order),
+                   PROT_READ, &orders) &&
+        open_pages(&family->report_memory, "reports", (MK_CHILDREN + 1) * sizeof(struct mk_report),
+                   PROT_READ | PROT_WRITE, &reports);
     family->orders = orders;
     family->reports = reports;
     return ok;
@@ -203,6 +204,11 @@ static void take(struct linux_loader *loader, struct linux_pd *pd, const struct 
     bool gone = pd->state != LINUX_PD_RUNNING && pd->state != LINUX_PD_STOPPED;
     if (gone && order->kind != MK_ORDER_STOP)
         linux_complain("%s: cannot be restarted: its process has ended", pd->system->name);
+    if (!gone && linux_debug_aloof(pd)) {
+        linux_complain("%s: its parent can neither restart nor stop it while it is looked into",
+                       pd->system->name);
+        gone = true;
+    }
     pd->wish_entry = order->word[0];
     pd->wish = MK_ORDER_NONE;
     if (!gone && order->kind == MK_ORDER_REPLY)
@@ -218,11 +224,26 @@ static void take(struct linux_loader *loader, struct linux_pd *pd, const struct 
         ptrace(PTRACE_INTERRUPT, pd->pid, 0, 0); /* the rest when it has stopped */
 }
 
+/* Who may end the system has done so? It is answered by the end. */
+static void look_for_end(struct linux_loader *loader, const struct linux_pd *pd)
+{
+    const struct mk_order *there = &pd->family.orders[MK_CHILDREN];
+    /* Acquire: the order was written before its sequence number. */
+    if (!pd->system->shutdown || loader->ending || sddf_load_acquire_u32(&there->sequence) == 0 ||
+        there->kind != MK_ORDER_END)
+        return;
+    loader->ending = true;
+    loader->status = there->word[0] == 0 ? 0 : 1;
+    if (loader->options->verbose)
+        linux_complain("%s ends the system", pd->system->name);
+}
+
 void linux_family_serve(struct linux_loader *loader, struct linux_pd *parent)
 {
     uint64_t rings;
     if (read(parent->family.doorbell, &rings, sizeof rings) < 0)
         return;
+    look_for_end(loader, parent);
     for (size_t i = 0; i < loader->system->pd_count; i++) {
         struct linux_pd *pd = &loader->pds[i];
         if (pd->system->parent != parent->index)

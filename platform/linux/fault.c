@@ -13,19 +13,20 @@
 #include "internal.h"
 #include "platform/linux/include/microkit.h"
 
-#define TEXT 256
+#define TEXT 384
 
-/* The function that an address lies in, as "program.elf: function+0x12"; "" if none is found. */
+/* What an address lies in: "program.elf: function+0x12, file.c:34"; "" if nothing is found. */
 static void describe_code(const struct linux_pd *pd, uint64_t address, char *text)
 {
-    char name[128];
+    char name[128], line[112];
     uint64_t offset;
     text[0] = '\0';
     if (!image_function_at(&pd->image, address, name, sizeof name, &offset))
         return;
     const char *slash = strrchr(pd->path, '/');
-    snprintf(text, TEXT, " (%.64s: %s+0x%llx)", slash != NULL ? slash + 1 : pd->path, name,
-             (unsigned long long)offset);
+    bool known = linux_symbol_line(pd, address, line, sizeof line);
+    snprintf(text, TEXT, " (%.64s: %s+0x%llx%s%s)", slash != NULL ? slash + 1 : pd->path, name,
+             (unsigned long long)offset, known ? ", " : "", known ? line : "");
 }
 
 static const struct mk_map *map_at(const struct linux_pd *pd, uint64_t address)

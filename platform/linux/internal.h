@@ -21,6 +21,13 @@ struct linux_descriptors {
     int count;
 };
 
+/* A system call that has begun (trace.c). */
+struct linux_trace {
+    bool inside;
+    uint64_t number;
+    uint64_t argument[6];
+};
+
 enum linux_pd_state {
     LINUX_PD_NONE, /* no process */
     LINUX_PD_STARTING,
@@ -31,7 +38,7 @@ enum linux_pd_state {
     LINUX_PD_DEAD,
 };
 
-/* What a PD with children shares with the loader; without children nothing is open. */
+/* What a PD that gives orders (to children, or for the system's end) shares with the loader. */
 struct linux_family {
     struct linux_memory order_memory;
     struct linux_memory report_memory;
@@ -83,6 +90,14 @@ struct linux_pd {
     struct linux_descriptors keep;
     void *filter; /* struct sock_filter[] */
     size_t filter_length;
+
+    enum linux_debug_kind inspect;
+    bool hosted;                 /* it runs without the starter (debug.c) ... */
+    char **arguments;            /* ... as this command */
+    uint64_t base;               /* MK_PRIVATE, or where the platform's pages are instead */
+    struct image_patch *patches; /* hosted: what differs from the file */
+    size_t patch_count;
+    struct linux_trace trace; /* the system call that it is in */
 
     struct linux_budget budget;
     struct linux_family family;
@@ -144,6 +159,9 @@ struct linux_loader {
     int replenished;         /* eventfd: a PD may go on */
     int keepers_end;         /* eventfd */
     bool stopping;
+    bool ending; /* a PD that may has ended the system, with this exit status */
+    int status;
+    int core; /* the folder for core files; -1 */
 };
 
 void linux_complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
@@ -251,6 +269,29 @@ void linux_output_close(struct linux_pd *pd);       /* the PD is at rest: the re
  * newlines, those of UTF-8 too (U+0080 to U+009F), and what is no UTF-8. The text may hold zeroes.
  */
 void linux_text_clean(char *text, size_t size);
+
+/*
+ * debug.c: PDs that are looked into. A PD is `hosted` if it runs without the starter; one that a
+ * debugger has is `released`: it is not traced by the loader any more.
+ */
+bool linux_debug_plan(struct linux_loader *loader); /* before anything is planned for PDs */
+bool linux_debug_program(struct linux_loader *loader, struct linux_pd *pd, char **why);
+bool linux_debug_released(const struct linux_pd *pd);
+bool linux_debug_aloof(const struct linux_pd *pd); /* nothing can be done to its registers */
+bool linux_debug_release(struct linux_pd *pd);     /* in place of letting it go */
+void linux_debug_close(struct linux_pd *pd);
+_Noreturn void linux_debug_execute(const struct linux_pd *pd, int complaint);
+
+/* trace.c: its system calls, printed; `signal` is 0 or one that it is to get. */
+int linux_trace_request(const struct linux_pd *pd); /* PTRACE_CONT or PTRACE_SYSCALL */
+void linux_trace_stop(const struct linux_loader *loader, struct linux_pd *pd);
+
+/* core.c */
+bool linux_core_begin(struct linux_loader *loader);
+void linux_core_write(struct linux_loader *loader, struct linux_pd *pd, int signal);
+
+/* symbol.c: "echo.c:43" for an address; false: unknown, or it took too long. */
+bool linux_symbol_line(const struct linux_pd *pd, uint64_t address, char *text, size_t size);
 
 /* state.c */
 bool linux_state_write(const struct linux_loader *loader);

@@ -95,7 +95,7 @@ static bool open_calls(struct linux_loader *loader)
 static void prepare(struct linux_loader *loader)
 {
     loader->system_memory = linux_no_memory;
-    loader->starter = -1;
+    loader->starter = loader->core = -1;
     loader->signals = -1;
     loader->replenished = loader->keepers_end = -1;
     pthread_mutex_init(&loader->reaping, NULL);
@@ -108,6 +108,7 @@ static void prepare(struct linux_loader *loader)
         struct linux_pd *pd = &loader->pds[i];
         pd->system = &loader->system->pds[i];
         pd->index = (uint32_t)i;
+        pd->base = MK_PRIVATE;
         pd->family.order_memory = pd->family.report_memory = linux_no_memory;
         pd->family.doorbell = pd->budget.pidfd = -1;
         pd->signal = pd->stack = pd->boot = pd->exit = linux_no_memory;
@@ -139,6 +140,7 @@ static void close_pd(struct linux_pd *pd)
     close_fd(pd->complaint);
     close_fd(pd->budget.pidfd);
     linux_family_close(pd);
+    linux_debug_close(pd);
     free(pd->maps);
     free(pd->filter);
     free(pd->path);
@@ -147,6 +149,7 @@ static void close_pd(struct linux_pd *pd)
 static void close_all(struct linux_loader *loader)
 {
     linux_supervise_end(loader);
+    close_fd(loader->core);
     linux_schedule_restore(loader);
     linux_resources_close(loader);
     for (size_t i = 0; i < loader->system->pd_count; i++)
@@ -166,7 +169,8 @@ static void close_all(struct linux_loader *loader)
 
 static bool plan(struct linux_loader *loader)
 {
-    if (!open_system_page(loader) || !open_calls(loader))
+    if (!linux_debug_plan(loader) || !linux_core_begin(loader) || !open_system_page(loader) ||
+        !open_calls(loader))
         return false;
     for (size_t i = 0; i < loader->system->pd_count; i++)
         if (!open_pd(loader, i))
@@ -216,7 +220,7 @@ int linux_run(const struct system *expanded, const struct board *board,
     prepare(&loader);
     int status = 1;
     if (linux_resources_open(&loader) && plan(&loader) && start(&loader))
-        status = linux_supervise(&loader) ? 0 : 1;
+        status = linux_supervise(&loader) ? loader.status : 1;
     close_all(&loader);
     linux_state_remove(&loader);
     linux_output_end();

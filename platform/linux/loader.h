@@ -10,6 +10,22 @@
 #include "platform/linux/device.h"
 #include "system/system.h"
 
+/* What a PD may be run with to look inside it (debug.c); `program` comes with the last two. */
+enum linux_debug_kind {
+    LINUX_DEBUG_NONE,
+    LINUX_DEBUG_GDB,      /* held before its first instruction until a debugger lets it go */
+    LINUX_DEBUG_STRACE,   /* its system calls are printed */
+    LINUX_DEBUG_VALGRIND, /* under Valgrind, without confinement */
+    LINUX_DEBUG_ASAN,     /* built with AddressSanitizer, without confinement */
+};
+
+#define LINUX_DEBUG_MAX 8
+
+struct linux_debug {
+    enum linux_debug_kind kind;
+    const char *pd;
+};
+
 struct linux_options {
     struct linux_device_options device;
     const char *state; /* a JSON file that describes the running system; NULL: none */
@@ -17,6 +33,9 @@ struct linux_options {
     bool checked;      /* report deferred signals that were lost to a second one */
     bool realtime;     /* real-time priorities where permitted; false: SCHED_OTHER for all */
     bool verbose;
+    struct linux_debug debug[LINUX_DEBUG_MAX];
+    size_t debug_count;
+    const char *core; /* a folder for core files of PDs that fault; NULL: none */
 };
 
 /*

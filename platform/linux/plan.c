@@ -23,10 +23,16 @@ static void add_map(struct linux_pd *pd, uint64_t vaddr, uint64_t size, int fd, 
     pd->maps[pd->map_count++] = (struct mk_map){vaddr, size, offset, fd, prot};
 }
 
+/* One of the platform's own pages, whose address is given as it is in confined PDs. */
+static uint64_t at(const struct linux_pd *pd, uint64_t vaddr)
+{
+    return vaddr - MK_PRIVATE + pd->base;
+}
+
 static void add_page(struct linux_pd *pd, uint64_t vaddr, const struct linux_memory *memory,
                      bool write)
 {
-    add_map(pd, vaddr, memory->size, write ? memory->rw : memory->ro, 0,
+    add_map(pd, at(pd, vaddr), memory->size, write ? memory->rw : memory->ro, 0,
             write ? PROT_READ | PROT_WRITE : PROT_READ);
 }
 
@@ -56,12 +62,17 @@ static bool plan_image(struct linux_loader *loader, struct linux_pd *pd)
                        pd->system->program);
         return false;
     }
-    if (!image_load(pd->path, &pd->image, &why) ||
-        !image_configure(&pd->image, loader->system, pd->index, linux_region_address, NULL, &why)) {
+    bool loaded = pd->hosted ? linux_debug_program(loader, pd, &why)
+                             : image_load(pd->path, &pd->image, &why) &&
+                                   image_configure(&pd->image, loader->system, pd->index,
+                                                   linux_region_address, NULL, &why);
+    if (!loaded) {
         linux_complain("%s: %s: %s", name, pd->path, why != NULL ? why : "cannot be loaded");
         free(why);
         return false;
     }
+    if (pd->hosted)
+        return true; /* the kernel maps the file */
     pd->segments = calloc(pd->image.segment_count + 1, sizeof *pd->segments);
     for (size_t i = 0; i < pd->image.segment_count; i++)
         pd->segments[i] = linux_no_memory;
@@ -84,8 +95,10 @@ static bool plan_image(struct linux_loader *loader, struct linux_pd *pd)
             return false;
         if (!write)
             linux_memory_seal(memory);
+        /* Nobody changes what is not written, so a copy for a debugger's breakpoints is as good. */
+        unsigned own = pd->inspect == LINUX_DEBUG_GDB && !write ? MK_MAP_PRIVATE : 0;
         add_map(pd, segment->vaddr - pad, memory->size, write ? memory->rw : memory->ro, 0,
-                prot_of(segment->perms | SYSTEM_READ));
+                prot_of(segment->perms | SYSTEM_READ) | own);
     }
     return true;
 }
@@ -141,8 +154,8 @@ static void plan_channel(struct linux_loader *loader, struct linux_pd *pd, size_
     channel->kind = MK_CHANNEL_NOTIFY;
     channel->peer = (uint32_t)there->pd;
     channel->peer_id = there->id;
-    channel->peer_page = base + MK_PEER_PAGE;
-    add_page(pd, channel->peer_page, &peer->signal, false);
+    channel->peer_page = at(pd, base + MK_PEER_PAGE);
+    add_page(pd, base + MK_PEER_PAGE, &peer->signal, false);
     if (here->notify)
         channel->flags |= MK_CHANNEL_MAY_NOTIFY;
     /* To notify, to call, or to answer. */
@@ -150,35 +163,40 @@ static void plan_channel(struct linux_loader *loader, struct linux_pd *pd, size_
         channel->doorbell = keep(pd, peer->doorbell);
     if (here->pp) {
         const struct linux_calls *calls = &loader->calls[which][side];
-        channel->call_out = base + MK_CALL_OUT;
-        channel->call_out_answer = base + MK_CALL_OUT_ANSWER;
-        add_page(pd, channel->call_out, &calls->request, true);
-        add_page(pd, channel->call_out_answer, &calls->answer, false);
+        channel->call_out = at(pd, base + MK_CALL_OUT);
+        channel->call_out_answer = at(pd, base + MK_CALL_OUT_ANSWER);
+        add_page(pd, base + MK_CALL_OUT, &calls->request, true);
+        add_page(pd, base + MK_CALL_OUT_ANSWER, &calls->answer, false);
     }
     if (there->pp) {
         const struct linux_calls *calls = &loader->calls[which][!side];
-        channel->call_in = base + MK_CALL_IN;
-        channel->call_in_answer = base + MK_CALL_IN_ANSWER;
-        add_page(pd, channel->call_in, &calls->request, false);
-        add_page(pd, channel->call_in_answer, &calls->answer, true);
+        channel->call_in = at(pd, base + MK_CALL_IN);
+        channel->call_in_answer = at(pd, base + MK_CALL_IN_ANSWER);
+        add_page(pd, base + MK_CALL_IN, &calls->request, false);
+        add_page(pd, base + MK_CALL_IN_ANSWER, &calls->answer, true);
     }
 }
 
-/* Who has children gets pages to say what is to be done with them, and to hear how they fail. */
+/*
+ * Who has children gets pages to say what is to be done with them, and to hear how they fail; and
+ * so does, to say so, who may end the system.
+ */
 static bool plan_children(struct linux_loader *loader, struct linux_pd *pd)
 {
     struct mk_boot *boot = &pd->page;
     boot->loader = -1;
+    if (pd->system->shutdown)
+        boot->flags |= MK_BOOT_MAY_END;
     for (size_t i = 0; i < loader->system->pd_count; i++)
         if (loader->system->pds[i].parent == pd->index)
             boot->children |= UINT64_C(1) << loader->system->pds[i].child_id;
-    if (boot->children == 0)
+    if (boot->children == 0 && !pd->system->shutdown)
         return true;
     if (!linux_family_open(pd))
         return false;
     boot->loader = keep(pd, pd->family.doorbell);
-    boot->orders = MK_ORDERS_AT;
-    boot->reports = MK_REPORTS_AT;
+    boot->orders = at(pd, MK_ORDERS_AT);
+    boot->reports = at(pd, MK_REPORTS_AT);
     add_page(pd, MK_ORDERS_AT, &pd->family.order_memory, true);
     add_page(pd, MK_REPORTS_AT, &pd->family.report_memory, false);
     return true;
@@ -192,11 +210,12 @@ static bool plan_boot(struct linux_loader *loader, struct linux_pd *pd)
     boot->pd = pd->index;
     boot->doorbell = keep(pd, pd->doorbell);
     boot->debug = keep(pd, pd->debug[1]);
-    boot->flags = (getauxval(AT_HWCAP2) & HWCAP2_FSGSBASE ? MK_BOOT_FSGSBASE : 0) |
+    boot->flags = (getauxval(AT_HWCAP2) & HWCAP2_FSGSBASE && !pd->hosted ? MK_BOOT_FSGSBASE : 0) |
                   (loader->options->checked ? MK_BOOT_CHECKED : 0);
     boot->one = 1;
-    boot->signal_page = MK_SIGNAL_AT;
-    boot->system_page = MK_SYSTEM_AT;
+    boot->poll_ns = (uint32_t)pd->system->poll * 1000;
+    boot->signal_page = at(pd, MK_SIGNAL_AT);
+    boot->system_page = at(pd, MK_SYSTEM_AT);
     strncpy(boot->name, pd->system->name, sizeof boot->name - 1);
     for (unsigned ch = 0; ch < MK_CHANNELS; ch++) {
         boot->channel[ch].doorbell = -1;
@@ -216,6 +235,8 @@ static bool plan_boot(struct linux_loader *loader, struct linux_pd *pd)
     add_page(pd, MK_BOOT_AT, &pd->boot, false);
     add_page(pd, MK_SYSTEM_AT, &loader->system_memory, false);
     add_page(pd, MK_SIGNAL_AT, &pd->signal, true);
+    if (pd->hosted)
+        return true; /* its stack is what its process has */
     if (!linux_memory_open(&pd->stack, "stack", pd->system->stack_size, MK_PAGE, false))
         return false;
     add_page(pd, MK_STACK_TOP - pd->stack.size, &pd->stack, true);
@@ -275,10 +296,28 @@ static bool plan_exit(struct linux_pd *pd)
     return ok;
 }
 
+/* What the description sets in a program that the kernel loads: a list, and then the bytes. */
+static void put_patches(const struct linux_pd *pd, struct mk_start *start, size_t at)
+{
+    struct mk_patch *patch = (struct mk_patch *)((char *)start + at);
+    start->patches = at;
+    start->patch_count = pd->patch_count;
+    at += pd->patch_count * sizeof *patch;
+    for (size_t i = 0; i < pd->patch_count; i++) {
+        const struct image_patch *from = &pd->patches[i];
+        patch[i] = (struct mk_patch){from->vaddr, from->size, at};
+        memcpy((char *)start + at, from->bytes, from->size);
+        at += from->size;
+    }
+}
+
 /* The starter's list: descriptors in it are numbers in the new process, behind those kept. */
 static bool plan_start(struct linux_pd *pd)
 {
-    size_t size = sizeof(struct mk_start) + pd->map_count * sizeof(struct mk_map);
+    size_t patches = sizeof(struct mk_start) + pd->map_count * sizeof(struct mk_map);
+    size_t size = patches + pd->patch_count * sizeof(struct mk_patch);
+    for (size_t i = 0; i < pd->patch_count; i++)
+        size += pd->patches[i].size;
     struct mk_start *start = calloc(1, size);
     struct linux_memory memory = linux_no_memory;
     start->magic = MK_START_MAGIC;
@@ -293,6 +332,8 @@ static bool plan_start(struct linux_pd *pd)
     memcpy(start->map, pd->maps, pd->map_count * sizeof *pd->maps);
     for (size_t i = 0; i < pd->map_count; i++)
         start->map[i].fd = 1 + pd->keep.count + (int)i;
+    start->boot = at(pd, MK_BOOT_AT);
+    put_patches(pd, start, patches);
 
     bool ok = linux_memory_open(&memory, "start", size, MK_PAGE, false) &&
               linux_memory_write(&memory, 0, start, size);
@@ -309,5 +350,5 @@ static bool plan_start(struct linux_pd *pd)
 bool linux_plan(struct linux_loader *loader, struct linux_pd *pd)
 {
     return plan_image(loader, pd) && plan_regions(loader, pd) && plan_boot(loader, pd) &&
-           linux_filter_build(loader, pd) && plan_exit(pd) && plan_start(pd);
+           (pd->hosted || (linux_filter_build(loader, pd) && plan_exit(pd))) && plan_start(pd);
 }

@@ -98,6 +98,8 @@ static void place_descriptors(int complaint, const struct linux_pd *pd, int star
         if (from[i] < 0 || dup2(from[i], i) < 0)
             give_up(complaint, "cannot pass on the descriptors");
 
+    if (pd->hosted)
+        linux_debug_execute(pd, complaint);
     char *const arguments[] = {(char *)pd->system->name, NULL};
     char *const environment[] = {NULL};
     syscall(SYS_execveat, starter, "", arguments, environment, AT_EMPTY_PATH);
@@ -117,6 +119,8 @@ static _Noreturn void child(const struct linux_loader *loader, const struct linu
     for (int signal = 1; signal < SIGRTMIN; signal++)
         (void)sigaction(signal, &(struct sigaction){.sa_handler = SIG_DFL}, NULL);
     setsid(); /* a Ctrl-C at the terminal is the loader's */
+    if (pd != NULL && pd->hosted)
+        place_descriptors(complaint, pd, loader->starter); /* does not return */
     if (loader->sandbox != LINUX_SANDBOX_NONE)
         empty_root(complaint);
     bool nobody = become_nobody(complaint, loader->sandbox);
@@ -171,9 +175,10 @@ static pid_t start(const struct linux_loader *loader, const struct linux_pd *pd,
         return -1;
     }
     struct clone_args args = {.exit_signal = SIGCHLD};
-    if (loader->sandbox != LINUX_SANDBOX_NONE)
+    bool confined = pd == NULL || !pd->hosted;
+    if (confined && loader->sandbox != LINUX_SANDBOX_NONE)
         args.flags = NAMESPACES;
-    if (loader->sandbox == LINUX_SANDBOX_FULL)
+    if (confined && loader->sandbox == LINUX_SANDBOX_FULL)
         args.flags |= CLONE_NEWUSER;
     pid_t pid = (pid_t)syscall(SYS_clone3, &args, sizeof args);
     if (pid == 0) {
@@ -184,9 +189,10 @@ static pid_t start(const struct linux_loader *loader, const struct linux_pd *pd,
     close(go[0]);
     close(say[1]);
     bool ok = pid > 0;
-    if (ok && pd != NULL && ptrace(PTRACE_SEIZE, pid, 0, PTRACE_O_EXITKILL) != 0)
+    long seize = PTRACE_O_EXITKILL | PTRACE_O_TRACESYSGOOD; /* (the second one for trace.c) */
+    if (ok && pd != NULL && ptrace(PTRACE_SEIZE, pid, 0, seize) != 0)
         ok = false, error = errno;
-    if (ok && loader->sandbox == LINUX_SANDBOX_FULL && !map_user(pid))
+    if (ok && confined && loader->sandbox == LINUX_SANDBOX_FULL && !map_user(pid))
         ok = false, error = errno;
     if (ok && write(go[1], "", 1) != 1)
         ok = false, error = errno;
@@ -279,7 +285,8 @@ bool linux_process_start(struct linux_loader *loader, struct linux_pd *pd)
         pd->complaint = -1;
         return false;
     }
-    pd->state = LINUX_PD_STARTING;
+    /* A hosted one is not waited for: a tool takes seconds to begin. */
+    pd->state = pd->hosted ? LINUX_PD_HELD : LINUX_PD_STARTING;
     return true;
 }
 

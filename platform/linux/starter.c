@@ -86,10 +86,11 @@ _Noreturn __attribute__((used)) void starter_main(void)
     for (uint32_t i = 0; i < start->map_count; i++) {
         const struct mk_map *map = &start->map[i];
         /* Populated now, so that there are no page faults, and no lack of memory, later. */
-        long got = must(MK_STEP_MAP, i,
-                        call6(SYS_mmap, (long)map->vaddr, (long)map->size, map->prot,
-                              MAP_SHARED | MAP_FIXED_NOREPLACE | MAP_POPULATE, map->fd,
-                              (long)map->offset));
+        int kind = map->prot & MK_MAP_PRIVATE ? MAP_PRIVATE : MAP_SHARED;
+        long got =
+            must(MK_STEP_MAP, i,
+                 call6(SYS_mmap, (long)map->vaddr, (long)map->size, map->prot & ~MK_MAP_PRIVATE,
+                       kind | MAP_FIXED_NOREPLACE | MAP_POPULATE, map->fd, (long)map->offset));
         if ((uint64_t)got != map->vaddr) /* a kernel that does not know NOREPLACE */
             give_up(MK_STEP_MAP, 0, i);
     }

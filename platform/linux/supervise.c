@@ -22,6 +22,7 @@
 
 #define OUTPUT_PERIOD_MS 50
 #define START_SECONDS    20
+#define RELEASED_MS      2000
 #define LOOK_NS          UINT64_C(1000000) /* between two looks at what PDs can ring as they like */
 #define URGENT           2 /* the first of what is waited for: signals, and PDs that may go on */
 
@@ -84,7 +85,7 @@ void linux_mark_dead(struct linux_loader *loader, struct linux_pd *pd, bool dead
 void linux_continue(struct linux_pd *pd)
 {
     if (!linux_budget_pause(pd))
-        ptrace(PTRACE_CONT, pd->pid, 0, 0);
+        ptrace(linux_trace_request(pd), pd->pid, 0, 0);
 }
 
 static void ended(struct linux_loader *loader, struct linux_pd *pd, int status,
@@ -92,6 +93,7 @@ static void ended(struct linux_loader *loader, struct linux_pd *pd, int status,
 {
     bool expected = pd->state == LINUX_PD_FAULTED || loader->stopping;
     bool starting = pd->state == LINUX_PD_STARTING || pd->state == LINUX_PD_HELD;
+    bool looked_into = linux_debug_aloof(pd);
     pd->cpu_ns = (uint64_t)(usage->ru_utime.tv_sec + usage->ru_stime.tv_sec) * 1000000000 +
                  (uint64_t)(usage->ru_utime.tv_usec + usage->ru_stime.tv_usec) * 1000;
     if (starting && !expected) {
@@ -101,8 +103,9 @@ static void ended(struct linux_loader *loader, struct linux_pd *pd, int status,
         linux_complain("%s: could not be set up: %s", pd->system->name,
                        length > 0 ? why : "its process ended");
     } else if (!expected && WIFSIGNALED(status)) {
-        linux_complain("%s: killed from outside by signal %d (%s); the rest of the system goes on",
-                       pd->system->name, WTERMSIG(status), strsignal(WTERMSIG(status)));
+        linux_complain("%s: %s by signal %d (%s); the rest of the system goes on", pd->system->name,
+                       looked_into ? "ended" : "killed from outside", WTERMSIG(status),
+                       strsignal(WTERMSIG(status)));
     } else if (!expected) {
         linux_complain("%s: ended with status %d; the rest of the system goes on", pd->system->name,
                        WEXITSTATUS(status));
@@ -179,6 +182,15 @@ static void stopped(struct linux_loader *loader, struct linux_pd *pd, int status
         set_up(pd);
         return;
     }
+    if (signal == (SIGTRAP | 0x80)) { /* PTRACE_O_TRACESYSGOOD */
+        linux_trace_stop(loader, pd);
+        linux_continue(pd);
+        return;
+    }
+    if (pd->hosted) { /* its signals are the tool's affair */
+        ptrace(PTRACE_CONT, pd->pid, 0, signal);
+        return;
+    }
     if (signal == LINUX_BUDGET_SIGNAL) {
         linux_continue(pd); /* or not */
         return;
@@ -186,14 +198,17 @@ static void stopped(struct linux_loader *loader, struct linux_pd *pd, int status
     siginfo_t info;
     bool kernels = ptrace(PTRACE_GETSIGINFO, pd->pid, 0, &info) == 0 && info.si_code > 0;
     if (is_fault(signal) && kernels) {
-        if (linux_family_fault(loader, pd, signal))
-            return;
-        linux_fault_report(loader, pd, signal);
-        pd->state = LINUX_PD_FAULTED;
-        kill(pd->pid, SIGKILL);
+        bool parents = linux_family_fault(loader, pd, signal);
+        if (!parents)
+            linux_fault_report(loader, pd, signal);
+        linux_core_write(loader, pd, signal);
+        if (!parents) {
+            pd->state = LINUX_PD_FAULTED;
+            kill(pd->pid, SIGKILL);
+        }
         return;
     }
-    ptrace(PTRACE_CONT, pd->pid, 0, signal);
+    ptrace(linux_trace_request(pd), pd->pid, 0, signal);
 }
 
 /* Once a process has been waited for, its number may become another's: keepers must know. */
@@ -271,10 +286,16 @@ bool linux_supervise_go(struct linux_loader *loader)
 {
     for (size_t i = 0; i < loader->system->pd_count; i++) {
         struct linux_pd *pd = &loader->pds[i];
-        close(pd->complaint);
-        pd->complaint = -1;
+        if (!pd->hosted) { /* (which may have something to say yet) */
+            close(pd->complaint);
+            pd->complaint = -1;
+        }
         pd->state = LINUX_PD_RUNNING;
-        if (ptrace(PTRACE_CONT, pd->pid, 0, 0) != 0) {
+        bool gone_on = pd->hosted ? true /* it waits for nobody */
+                       : pd->inspect == LINUX_DEBUG_GDB
+                           ? linux_debug_release(pd)
+                           : ptrace(linux_trace_request(pd), pd->pid, 0, 0) == 0;
+        if (!gone_on) {
             linux_complain("%s: cannot be let go: %s", pd->system->name, strerror(errno));
             return false;
         }
@@ -394,7 +415,7 @@ bool linux_supervise(struct linux_loader *loader)
         for (size_t i = 0; i < count; i++)
             spent |= loader->pds[i].output_allowance == 0;
         await(loader, polled, size, &looked, timeout_until(until, spent));
-        if (signals_came(loader))
+        if (signals_came(loader) || loader->ending)
             break;
     }
     free(polled);
@@ -410,6 +431,30 @@ static void print_times(struct linux_loader *loader)
                        (double)loader->pds[i].cpu_ns / 1e9);
 }
 
+/*
+ * Waits for its end. A debugger that has it may keep it from being buried: it is the debugger's to
+ * look at first. Then it is left, dead, to whoever inherits it.
+ */
+static void bury(struct linux_loader *loader, struct linux_pd *pd)
+{
+    uint64_t until = linux_debug_released(pd) ? now_ms() + RELEASED_MS : UINT64_MAX;
+    int status;
+    struct rusage usage;
+    while (pd->state != LINUX_PD_NONE && pd->state != LINUX_PD_DEAD) {
+        pid_t pid = wait4(pd->pid, &status, __WALL | (until != UINT64_MAX ? WNOHANG : 0), &usage);
+        if (pid < 0 && errno != EINTR)
+            break;
+        if (pid == pd->pid && !WIFSTOPPED(status))
+            ended(loader, pd, status, &usage);
+        if (pid == 0 && now_ms() > until) {
+            linux_complain("%s: a debugger has it still", pd->system->name);
+            break;
+        }
+        if (pid == 0)
+            poll(NULL, 0, 1);
+    }
+}
+
 void linux_supervise_end(struct linux_loader *loader)
 {
     if (loader->signals < 0)
@@ -423,18 +468,8 @@ void linux_supervise_end(struct linux_loader *loader)
         if (pd->state != LINUX_PD_NONE && pd->state != LINUX_PD_DEAD)
             kill(pd->pid, SIGKILL);
     }
-    for (size_t i = 0; i < loader->system->pd_count; i++) {
-        struct linux_pd *pd = &loader->pds[i];
-        int status;
-        struct rusage usage;
-        while (pd->state != LINUX_PD_NONE && pd->state != LINUX_PD_DEAD) {
-            pid_t pid = wait4(pd->pid, &status, __WALL, &usage);
-            if (pid < 0 && errno != EINTR)
-                break;
-            if (pid == pd->pid && !WIFSTOPPED(status))
-                ended(loader, pd, status, &usage);
-        }
-    }
+    for (size_t i = 0; i < loader->system->pd_count; i++)
+        bury(loader, &loader->pds[i]);
     if (ran && loader->options->verbose)
         print_times(loader);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * For drivers of the Linux board's devices only: the descriptor behind an interrupt, on which the
- * device's own system calls are permitted (platform/linux/device.h), and a bare system call.
- * Portable components never include this.
+ * What only Linux has. For drivers of the Linux board's devices: the descriptor behind an
+ * interrupt, on which the device's own system calls are permitted (platform/linux/device.h), and a
+ * bare system call. For tests: the system's end. Portable components never include this.
  */
 #pragma once
 
@@ -21,3 +21,9 @@ long microkit_linux_syscall(long number, long a, long b, long c, long d, long e,
  * the first, with 0 by nothing.
  */
 void microkit_linux_irq_after(microkit_channel ch, uint64_t ns);
+
+/*
+ * Ends the whole system: `sddf run` exits, with status 0, or 1 if `status` is not 0. Does not
+ * return, unless the description does not permit it (shutdown="true"), which is said.
+ */
+void microkit_linux_end(unsigned status);

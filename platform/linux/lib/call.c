@@ -86,11 +86,16 @@ microkit_msginfo microkit_ppcall(microkit_channel ch, microkit_msginfo msginfo)
     uint32_t sequence = ++mk_pd.called[ch];
     put(request, msginfo, sequence);
     mk_ring(ch);
+    struct mk_look look = mk_look_begin();
+    while (mk_look_on(&look) && !answered(answer, sequence) && sddf_load_relaxed_u32(dead) == life)
+        continue;
     for (;;) {
         /* Dead is looked at first: the last thing that a PD did may have been to answer. */
         bool gone = sddf_load_acquire_u32(dead) != life;
-        if (answered(answer, sequence))
+        if (answered(answer, sequence)) {
+            mk_look_end(&look);
             return get(answer);
+        }
         if (gone)
             return microkit_msginfo_new(MICROKIT_LINUX_GONE, 0);
         mk_lie_down();

@@ -70,6 +70,18 @@ void microkit_pd_stop(microkit_child child)
     give(order_of(child), report_of(child));
 }
 
+void microkit_linux_end(unsigned status)
+{
+    if ((mk_pd.boot->flags & MK_BOOT_MAY_END) == 0) {
+        microkit_dbg_puts(microkit_name);
+        microkit_dbg_puts(": microkit_linux_end: the description lacks shutdown=\"true\"\n");
+        return;
+    }
+    order_of(MK_CHILDREN)->kind = MK_ORDER_END;
+    order_of(MK_CHILDREN)->word[0] = status;
+    give(order_of(MK_CHILDREN), report_of(MK_CHILDREN)); /* which nobody says is done */
+}
+
 microkit_child mk_next_fault(void)
 {
     for (uint64_t left = mk_pd.boot->children; left != 0; left &= left - 1) {

@@ -4,9 +4,13 @@
  * the Microkit's sense: all notifications that have come, in ascending order of channels, then the
  * deferred signal, then at most one protected procedure call.
  */
+#include <microkit_linux.h>
 #include <string.h>
+#include <sys/syscall.h>
 
 #include "pd.h"
+
+#define SET_FS 0x1002 /* of arch_prctl */
 
 /* Busy with notifications, a PD still looks for interrupts after so many passes. */
 #define PASSES_PER_POLL 8
@@ -18,30 +22,50 @@ char microkit_name[MICROKIT_PD_NAME_LENGTH];
  * In .init, which the linker puts before all other code: programs that name their children's entry
  * point as a number expect 0x200000, as the Microkit has it.
  */
+#ifndef MK_HOSTED
 __asm__(".section .init, \"ax\"\n"
         ".globl _start\n"
         "_start:\n"
         "    xor %ebp, %ebp\n"
         "    and $-16, %rsp\n"
-        "    call mk_main\n"
+        "    test %rdi, %rdi\n"
+        "    jnz 1f\n"
+        "    call mk_hosted_start\n" /* the kernel's start: there is no starter */
+        "    mov %rax, %rdi\n"
+        "1:  call mk_main\n"
         "    ud2\n"
         ".text\n");
+#endif
 
 /*
  * The C library's formatted output looks at its thread descriptor (for errno and the locale), so
  * there is one, of zeroes, with the pointer to itself in front that the ABI asks for. No program
  * of ours has thread-local variables.
  */
+#ifndef MK_HOSTED
 static struct {
     SDDF_ALIGNED(64) void *self;
     char rest[1024];
 } thread;
+#endif
+
+#ifndef MK_HOSTED
+/* Valgrind has no wrfsbase, and here the kernel may be asked. */
+__attribute__((used)) const struct mk_boot *mk_hosted_start(void)
+{
+    const struct mk_boot *boot = mk_hosted();
+    thread.self = &thread;
+    microkit_linux_syscall(SYS_arch_prctl, SET_FS, (long)&thread, 0, 0, 0, 0);
+    return boot;
+}
+#endif
 
 static void attach(const struct mk_boot *boot)
 {
     struct mk_pd *pd = &mk_pd;
     pd->peers = 0; /* all else is as a restart found it */
     pd->boot = boot;
+    pd->poll_ns = boot->poll_ns;
     pd->own = (struct mk_signal_page *)boot->signal_page;
     pd->system = (const struct mk_system_page *)boot->system_page;
     memcpy(microkit_name, boot->name, sizeof microkit_name);
@@ -92,10 +116,12 @@ _Noreturn __attribute__((used)) void mk_main(const struct mk_boot *boot)
 {
     if (boot->magic != MK_BOOT_MAGIC || boot->version != MK_BOOT_VERSION)
         __builtin_trap(); /* nothing in the page can be used to say so */
+#ifndef MK_HOSTED
     if (boot->flags & MK_BOOT_FSGSBASE) {
         thread.self = &thread;
         __asm__ volatile("wrfsbase %0" : : "r"(&thread));
     }
+#endif
     attach(boot);
 
     init();

@@ -5,6 +5,7 @@
  */
 #include <microkit_linux.h>
 #include <poll.h>
+#include <sddf/clock.h>
 #include <string.h>
 #include <sys/syscall.h>
 
@@ -189,14 +190,67 @@ void mk_poll_irqs(bool wait)
         read_doorbell();
 }
 
+/*
+ * A PD that looks about is awake: who notifies it makes no system call, and neither does it. That
+ * pays if what it waits for comes soon, from another processor. So it measures its waits, sleep
+ * included: after one that was shorter than what it may look about, it looks about for longer next
+ * time, after a longer one for half as long, and in the end not at all.
+ */
+#define LEAST_PART 16 /* of what the description permits; what is below that is not at all */
+
+struct mk_look mk_look_begin(void)
+{
+    if (mk_pd.boot->poll_ns == 0)
+        return (struct mk_look){0, 0};
+    uint64_t now = sddf_clock_now();
+    return (struct mk_look){now, now + mk_pd.poll_ns};
+}
+
+bool mk_look_on(const struct mk_look *look)
+{
+    if (look->until == look->began || sddf_clock_now() >= look->until)
+        return false;
+    __asm__ volatile("pause");
+    return true;
+}
+
+void mk_look_end(const struct mk_look *look)
+{
+    uint64_t most = mk_pd.boot->poll_ns;
+    if (most == 0)
+        return;
+    uint64_t waited = sddf_clock_now() - look->began;
+    if (waited <= most) {
+        uint64_t longer = mk_pd.poll_ns > waited ? 2 * mk_pd.poll_ns : 2 * waited;
+        mk_pd.poll_ns = longer < most ? longer : most;
+    } else {
+        mk_pd.poll_ns = mk_pd.poll_ns / 2 >= most / LEAST_PART ? mk_pd.poll_ns / 2 : 0;
+    }
+}
+
+static bool something_came(void)
+{
+    mk_gather();
+    return mk_pd.pending != 0 || mk_next_call() != MK_CHANNELS || mk_next_fault() != MK_CHILDREN;
+}
+
 void mk_wait(void)
 {
-    mk_lie_down();
-    mk_gather();
-    if (mk_pd.pending == 0 && mk_next_call() == MK_CHANNELS && mk_next_fault() == MK_CHILDREN)
-        mk_poll_irqs(true);
-    mk_get_up();
-    mk_gather();
+    struct mk_look look = mk_look_begin();
+    bool came = false;
+    while (mk_look_on(&look) && !came) {
+        if (mk_pd.irqs != 0)
+            mk_poll_irqs(false);
+        came = something_came();
+    }
+    if (!came) {
+        mk_lie_down();
+        if (!something_came())
+            mk_poll_irqs(true);
+        mk_get_up();
+        mk_gather();
+    }
+    mk_look_end(&look);
 }
 
 void microkit_linux_irq_after(microkit_channel ch, uint64_t ns)

@@ -32,6 +32,7 @@ struct mk_pd {
     uint64_t irqs_masked; /* delivered and not yet acknowledged */
     uint64_t irq_after;   /* ns of sleep after which irq_after_channel comes anyway; 0: never */
     microkit_channel irq_after_channel;
+    uint64_t poll_ns; /* to look about before the next sleep: adapts itself (notify.c) */
 
     /* Calls in: callers that were seen to wait are found by their sequence. */
     uint64_t callers;
@@ -46,6 +47,12 @@ struct mk_pd {
 
 extern struct mk_pd mk_pd;
 
+/* The event loop, from the attachment to the boot page on. */
+_Noreturn void mk_main(const struct mk_boot *boot);
+
+/* Without a starter: maps what it would have mapped, and returns the boot page. */
+const struct mk_boot *mk_hosted(void);
+
 /* Wakes the peer of this channel if it sleeps. What it is to find was stored before. */
 void mk_ring(microkit_channel ch);
 
@@ -56,6 +63,23 @@ void mk_gather(void);
 void mk_lie_down(void);
 void mk_get_up(void);
 void mk_wait(void);
+
+/*
+ * To look about for a while before sleeping, where the description asks for that (poll):
+ *
+ *     struct mk_look look = mk_look_begin();
+ *     do
+ *         if it is there: leave the loop
+ *     while (mk_look_on(&look));
+ *     sleep, if it is not there
+ *     mk_look_end(&look);
+ */
+struct mk_look {
+    uint64_t began, until; /* 0: it does not look about */
+};
+struct mk_look mk_look_begin(void);
+bool mk_look_on(const struct mk_look *look);
+void mk_look_end(const struct mk_look *look);
 void mk_poll_irqs(bool wait);
 
 /* A caller that waits, in turns; MK_CHANNELS if there is none. */
