@@ -19,3 +19,6 @@ bool use_service_start(void);
 
 /* One listener. */
 bool tcp_service_start(u16_t port, tcp_accept_fn with);
+
+/* Before a UDP echo is answered: nothing, unless the description gives us work to do. */
+void work_do(void);

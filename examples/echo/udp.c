@@ -34,6 +34,7 @@ static void echo(void *unused, struct udp_pcb *pcb, struct pbuf *p, const ip_add
 {
     (void)unused;
     uint16_t sum;
+    work_do();
     if (port == PORT_ECHO) {
         /* Two echo services that are made to talk to each other would never stop. */
     } else if (payload_sum(p, &sum)) {
