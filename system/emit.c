@@ -86,7 +86,7 @@ static void emit_irq(FILE *out, const struct system_irq *irq, int depth, bool ne
 static void emit_pd(FILE *out, const struct system *system, size_t index, int depth,
                     unsigned release)
 {
-    const bool newer = release >= SYSTEM_SDF_NEWER;
+    const bool newer = release >= SYSTEM_SDF_CORES;
     const struct system_pd *pd = &system->pds[index];
     indent(out, depth);
     fputs("<protection_domain", out);
@@ -180,7 +180,7 @@ bool system_emit(const struct system *system, FILE *out)
 
 bool system_emit_for(const struct system *system, unsigned release, FILE *out)
 {
-    const bool newer = release >= SYSTEM_SDF_NEWER;
+    const bool newer = release >= SYSTEM_SDF_CORES;
     fputs("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<system>\n", out);
     for (size_t i = 0; i < system->region_count; i++) {
         emit_region(out, &system->regions[i]);
@@ -193,7 +193,7 @@ bool system_emit_for(const struct system *system, unsigned release, FILE *out)
     for (size_t i = 0; i < system->channel_count; i++) {
         emit_channel(out, system, &system->channels[i], newer);
     }
-    for (size_t i = 0; i < system->io_space_count && newer; i++) {
+    for (size_t i = 0; i < system->io_space_count && release >= SYSTEM_SDF_NEWER; i++) {
         emit_io_space(out, system, &system->io_spaces[i]);
     }
     fputs("</system>\n", out);

@@ -313,12 +313,13 @@ bool system_load(const char *path, struct system *system, const struct board *bo
 void system_adopt(struct system *system, const struct system_search *search);
 
 /*
- * Releases of the Microkit, as numbers that can be compared. What came after 2.0.1 (cpu, setvar_id,
- * io_address_space) is written for releases from SYSTEM_SDF_NEWER on, whose tool knows it.
+ * Releases of the Microkit, as numbers that can be compared: what came when is written for releases
+ * whose tool knows it.
  */
 #define SYSTEM_SDF(major, minor, patch) ((unsigned)((major)*10000 + (minor)*100 + (patch)))
 #define SYSTEM_SDF_OLDEST               SYSTEM_SDF(2, 0, 1)
-#define SYSTEM_SDF_NEWER                SYSTEM_SDF(2, 3, 0)
+#define SYSTEM_SDF_CORES                SYSTEM_SDF(2, 1, 0) /* cpu, setvar_id */
+#define SYSTEM_SDF_NEWER                SYSTEM_SDF(2, 3, 0) /* io_address_space */
 #define SYSTEM_SDF_OURS                 UINT_MAX /* what `sddf run` reads: poll, shutdown */
 
 /* All of the system, as `sddf run` reads it. False if `out` could not be written. */

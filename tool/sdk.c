@@ -62,19 +62,16 @@ bool tool_sdk_open(struct tool_sdk *sdk, const char *board, char **why)
 /* What an SDK without these attributes would leave out is refused instead. */
 bool tool_sdk_check(unsigned release, const struct system *system, char **why)
 {
-    if (release >= SYSTEM_SDF_NEWER) {
-        return true;
-    }
-    for (size_t i = 0; i < system->pd_count; i++) {
+    for (size_t i = 0; i < system->pd_count && release < SYSTEM_SDF_CORES; i++) {
         if (system->pds[i].cpu != 0) {
-            return refuse(why, model_format("%s is to run on cpu %u, and the Microkit before 2.3.0 "
+            return refuse(why, model_format("%s is to run on cpu %u, and the Microkit before 2.1.0 "
                                             "has but one",
                                             system->pds[i].name, system->pds[i].cpu));
         }
     }
     if (system->io_space_count > 0) {
-        return refuse(why, model_format("device %s has an IO address space, which the Microkit "
-                                        "before 2.3.0 does not have",
+        return refuse(why, model_format("device %s has an IO address space, which the Microkit has "
+                                        "for x86_64 alone, from 2.3.0 on",
                                         system->io_spaces[0].name));
     }
     return true;

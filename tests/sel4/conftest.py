@@ -13,6 +13,10 @@ import lib
 BOARD = os.environ.get("BOARD", "qemu_virt_aarch64")
 CONFIG = os.environ.get("CONFIG", "debug")
 
+# What a test runs on that is not about one board alone: the one that was asked for, or all.
+BOARDS = [BOARD] if "BOARD" in os.environ else list(boards.BOARDS)
+CONFIGS = [CONFIG] if "CONFIG" in os.environ else ["debug", "release"]
+
 
 @pytest.fixture(scope="session")
 def lab():
@@ -27,19 +31,20 @@ def lab():
 
 @pytest.fixture(scope="session")
 def boot(lab, tmp_path_factory):
-    """Boots the echo system: boot(board, config); everything is stopped at the end."""
+    """Boots the echo system: boot(board, config); everything is stopped at the end. Another
+    description has the same clients."""
     systems = []
 
-    def start(name, config, device_options=""):
+    def start(name, config, device_options="", machine_options=(), description=lib.ECHO):
         board = boards.find_board(name)
         why = qemu.missing(board, config)
         if why is not None:
             pytest.skip(why)
-        image = build.build_system(board, config, lib.ECHO)
+        image = build.build_system(board, config, description)
         for system in systems:
             system.end_by_force()  # There is one interface.
         systems.append(qemu.System(lab, tmp_path_factory.mktemp("sel4"), board, image,
-                                   device_options))
+                                   device_options, machine_options))
         return systems[-1].start()
 
     yield start

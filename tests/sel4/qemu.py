@@ -75,9 +75,10 @@ class System(lib.System):
 
     device = "ethernet0"
 
-    def __init__(self, lab, folder, board, image, device_options=""):
+    def __init__(self, lab, folder, board, image, device_options="", machine_options=()):
         super().__init__(lab, folder)
-        self.board, self.image, self.device_options = board, Path(image), device_options
+        self.board, self.image = board, Path(image)
+        self.device_options, self.machine_options = device_options, machine_options
         self.monitor = None
 
     def start(self, seconds=60):
@@ -85,7 +86,7 @@ class System(lib.System):
         command = self.board.qemu_command(
             self.image, f"tap,ifname={self.lab.system_interface},script=no,downscript=no",
             self.device_options, serial=f"file:{self.log_file}")
-        command += ["-monitor", "none", "-qmp", f"unix:{monitor},server=on,wait=off"]
+        command += [*self.machine_options, "-monitor", "none", "-qmp", f"unix:{monitor},server=on,wait=off"]
         self.process = self.lab.system.start(command, stdin=subprocess.DEVNULL,
                                              stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
         try:

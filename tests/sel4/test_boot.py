@@ -12,6 +12,7 @@ import build
 import lib
 import boot as forwarding
 import qemu
+from conftest import BOARDS, CONFIGS
 from services import tcp_echo
 
 every_board = pytest.mark.parametrize("board", boards.BOARDS)
@@ -79,50 +80,15 @@ def image_of(name, config, description):
     return board, build.build_system(board, config, description)
 
 
-def machine(folder, name, description, netdev="user"):
-    board, image = image_of(name, "debug", description)
+def machine(folder, name, config, description, netdev="user"):
+    board, image = image_of(name, config, description)
     return Machine(folder, board, image, netdev)
-
-
-@every_board
-def test_serial_speaks_in_release(lab, tmp_path, board):
-    """Where the Microkit's debug output is silent, the serial class is not; and it listens."""
-    board, image = image_of(board, "release", lib.ROOT / "examples" / "console" / "console.xml")
-    line = tmp_path / "line"
-    # It waits for the other end of the line: nothing that it says is lost.
-    command = board.qemu_command(image, "user", serial=f"unix:{line},server=on,wait=on")
-    namespace = lib.bench_lab.Namespace()
-    console = socket.socket(socket.AF_UNIX)
-    try:
-        namespace.start([*command, "-monitor", "none"], stdin=subprocess.DEVNULL,
-                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        assert lib.wait_until(line.exists, 10)
-        console.connect(str(line))
-        console.settimeout(30)
-        read_until(console, *(f"{name} is up: say something".encode()
-                              for name in ("alice", "bob", "carol")))
-        console.sendall(b"hello\r")
-        read_until(console, b'line 1 has 5 characters: "hello"')
-    finally:
-        console.close()
-        namespace.close()
-
-
-def read_until(console, *wanted):
-    got = b""
-    while not all(words in got for words in wanted):
-        try:
-            more = console.recv(4096)
-        except TimeoutError:
-            more = b""
-        assert more, got
-        got += more
 
 
 @every_board
 def test_timer(lab, tmp_path, board):
     """Timeouts come, never before their time; how late is the emulator's business."""
-    with machine(tmp_path, board, lib.ROOT / "tests" / "platform" / "ticker.xml") as ticker:
+    with machine(tmp_path, board, "debug", lib.ROOT / "tests" / "platform" / "ticker.xml") as ticker:
         ticker.wait_for("ticker: done")
         output = ticker.output()
     ends = [int(end) for end in re.findall(r"period ended at (\d+) us", output)]
@@ -134,8 +100,8 @@ def test_timer(lab, tmp_path, board):
     assert "cancelled" not in output
 
 
-@every_board
-def test_dhcp_and_forwarded_ports(lab, tmp_path, board):
+@pytest.mark.parametrize("board", BOARDS)
+def test_dhcp_and_forwarded_ports_on_sel4(lab, tmp_path, board):
     """One client asks QEMU's own server for its address; the other's services are forwarded, as
     sel4-run has them."""
     text = lib.ECHO.read_text().replace('ip="10.0.0.11/24"', 'ip="dhcp"')
@@ -144,7 +110,7 @@ def test_dhcp_and_forwarded_ports(lab, tmp_path, board):
     description.write_text(text)
     netdev, lines = forwarding.user_network(description)
     assert len(lines) == 1
-    with machine(tmp_path, board, description, netdev) as echo:
+    with machine(tmp_path, board, CONFIGS[-1], description, netdev) as echo:
         echo.wait_for("alice: 10.0.0.10 is up")
         echo.wait_for("bob: 10.0.0.15 is up")  # the first that QEMU's server gives out
         with lib.inside(echo.namespace):

@@ -12,6 +12,7 @@ import boards
 import build
 import lib
 import qemu
+from conftest import BOARDS, CONFIGS
 
 CONSOLE = lib.ROOT / "examples" / "console" / "console.xml"
 ESCAPE = "\x1c"
@@ -48,8 +49,8 @@ class Terminal:
         self.process.stdin.flush()
 
 
-@pytest.mark.parametrize("config", ["debug", "release"])
-@pytest.mark.parametrize("board", boards.BOARDS)
+@pytest.mark.parametrize("config", CONFIGS)
+@pytest.mark.parametrize("board", BOARDS)
 def test_console(board, config):
     """Lines come whole and end as a terminal wants it, keys go to whom they should."""
     board = boards.find_board(board)

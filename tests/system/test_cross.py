@@ -284,7 +284,8 @@ def fake_sdk(folder, version, arch):
     return folder
 
 
-@pytest.mark.parametrize("version, taken", [("2.0.1", False), ("2.3.0", True)])
+@pytest.mark.parametrize("version, taken", [("2.0.1", False), ("2.1.0", True), ("2.3.0", True),
+                                            ("2.3.0-dev", True), ("10.0.0", True)])
 def test_what_a_release_knows(cross, tmp_path, version, taken):
     """A second processor is written for a release that has them, and refused for one without."""
     sdk = fake_sdk(tmp_path, version, cross.target.arch)
@@ -308,16 +309,52 @@ def test_what_a_release_knows(cross, tmp_path, version, taken):
         assert done.returncode == 1 and "bob is to run on cpu 1" in done.stderr
 
 
-def test_io_address_spaces_come_later(cross, tmp_path):
-    """What the oldest release has no words for is not left out in silence."""
+# What 2.3.0's manual has besides, of what can be in a system of ours.
+LATER = {"protection_domain": {"cpu", "setvar_id"}, "irq": {"setvar_id"}, "end": {"setvar_id"}}
+
+
+@pytest.mark.parametrize("version", ["2.0.1", "2.1.0", "2.2.0", "2.3.0"])
+def test_description_for_each_release(cross, tmp_path, version):
+    """No words but those that the release's tool knows; and with them all that was said."""
+    sdk = fake_sdk(tmp_path, version, cross.target.arch)
+    description = tmp_path / "all.xml"
+    description.write_text(lib.ECHO.read_text().replace('<network ', """
+        <protection_domain name="parent" priority="9"><program_image path="console.elf"/>
+            <protection_domain name="child" id="3" setvar_id="words" priority="8">
+                <program_image path="console.elf"/></protection_domain>
+        </protection_domain>
+        <channel><end pd="parent" id="0" setvar_id="words"/><end pd="child" id="5"/></channel>
+        <network """))
+    out = tmp_path / "out"
+    done = subprocess.run([lib.SDDF, "build", description, "-b", f"qemu_virt_{cross.target.arch}",
+                           "-o", out, "--search-path", cross.folder, "--sdk", sdk, "--config",
+                           "release"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    later = LATER if version != "2.0.1" else {}
+    root = ElementTree.parse(out / "all.system").getroot()
+    for element in root.iter():
+        known = PLAIN[element.tag] | later.get(element.tag, set())
+        assert not (extra := set(element.keys()) - known), (element.tag, extra)
+    child = next(pd for pd in root.iter("protection_domain") if pd.get("name") == "child")
+    assert child.get("setvar_id") == (None if version == "2.0.1" else "words")
+    for pd in root.iter("protection_domain"):  # Its default is not the same in all of them.
+        assert number(pd.get("stack_size")) > 0
+
+
+@pytest.mark.parametrize("version", [None, "2.0.1", "2.3.0"])
+def test_no_io_address_spaces(cross, tmp_path, version):
+    """What no release has words for on these boards is not left out in silence."""
     description = tmp_path / "io.xml"
     description.write_text(
         '<system><memory_region name="data" size="0x1000"/>'
         '<protection_domain name="one" priority="1"><program_image path="test_hello.elf"/>'
         '</protection_domain><io_address_space name="ethernet0"><iomap mr="data" iovaddr="0x0"/>'
         '</io_address_space></system>')
+    sdk = []
+    if version is not None:
+        sdk = ["--sdk", fake_sdk(tmp_path, version, cross.target.arch), "--config", "release"]
     done = subprocess.run([lib.SDDF, "build", description, "-b", f"qemu_virt_{cross.target.arch}",
-                           "-o", tmp_path / "out", "--search-path", cross.folder],
+                           "-o", tmp_path / "out", "--search-path", cross.folder, *sdk],
                           capture_output=True, text=True, check=False)
     assert done.returncode == 1, done.stdout
     assert "device ethernet0 has an IO address space" in done.stderr, done.stderr

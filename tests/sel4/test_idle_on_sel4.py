@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""How busy the system is, as ipbench's utilisation target counts it. One instruction takes one
+nanosecond of the guest's time, whatever the host has to do besides."""
+
+import time
+
+import pytest
+
+import qemu  # noqa: F401 (first: it knows where the others are)
+from conftest import BOARD, CONFIG
+from test_ipbench import connect, idle_share
+
+PERIOD = 10_000_000  # ns between two packets
+PACKETS = 50
+
+
+@pytest.fixture(scope="module")
+def echo(boot):
+    system = boot(BOARD, CONFIG, machine_options=("-icount", "shift=0,sleep=off"))
+    yield system
+    system.stop()
+
+
+def trickle(echo, lab, pause):
+    """One packet after the other, `pause` seconds apart: (busy, total), in ns for each packet."""
+    client = echo.clients[0]
+    with connect(lab, client) as controller, lab.udp(timeout=30) as sock:
+        sock.connect((client.ip, 7))
+        controller.prepare().start()
+        for number in range(PACKETS):
+            sock.send(b"%064d" % number)
+            assert sock.recv(100) == b"%064d" % number
+            time.sleep(pause)
+        idle, total = controller.stop()
+    return (total - idle) / PACKETS, total / PACKETS
+
+
+def test_idle_when_idle(echo, lab):
+    """At least 95 % at one packet each 10 ms of the guest's time. How long that is for us, is found
+    out first."""
+    _, guest_seconds = idle_share(lab, echo.clients[0], 1)
+    pause = PERIOD / 1e9 / guest_seconds
+    for _ in range(8):
+        busy, total = trickle(echo, lab, pause)
+        print(f"{busy / 1000:.1f} us busy of {total / 1000:.1f} us for each packet")
+        if total >= PERIOD:
+            break
+        pause *= 1.2 * PERIOD / total
+    assert total >= PERIOD
+    assert busy <= PERIOD * 0.05
+
+
+def test_busy_when_busy(echo, lab):
+    """With as many packets as there can be, much less of it is idle."""
+    quiet, _ = idle_share(lab, echo.clients[0], 0.5)
+    client = echo.clients[0]
+    with connect(lab, client) as controller, lab.udp(timeout=0.2) as sock:
+        sock.connect((client.ip, 7))
+        controller.prepare().start()
+        for _ in range(100):
+            for number in range(32):
+                sock.send(b"%064d" % number)
+            try:
+                for _ in range(32):
+                    sock.recv(100)
+            except TimeoutError:
+                pass
+        idle, total = controller.stop()
+    print(f"{quiet:.1%} idle when left alone, {idle / total:.1%} under load")
+    assert idle / total < quiet - 0.1
