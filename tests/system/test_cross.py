@@ -323,7 +323,7 @@ def test_description_for_each_release(cross, tmp_path, version):
             <protection_domain name="child" id="3" setvar_id="words" priority="8">
                 <program_image path="console.elf"/></protection_domain>
         </protection_domain>
-        <channel><end pd="parent" id="0" setvar_id="words"/><end pd="child" id="5"/></channel>
+        <channel><end pd="parent" id="0" setvar_id="client"/><end pd="child" id="5"/></channel>
         <network """))
     out = tmp_path / "out"
     done = subprocess.run([lib.SDDF, "build", description, "-b", f"qemu_virt_{cross.target.arch}",
