@@ -56,8 +56,12 @@
  * Who may call what: the producer's functions only the producer's thread, the consumer's functions
  * only the consumer's. No function blocks, allocates, or makes a system call.
  *
- * The functions on words below are the one implementation. A class gives them its entry type with
- * SDDF_QUEUE_TYPE(), at the end of this file, and uses the typed ones.
+ * The functions below are the one implementation of what does not touch an entry. A class gives the
+ * rest its entry type with SDDF_QUEUE_TYPE(), at the end of this file.
+ *
+ * Comments that begin with an at sign are contracts in ACSL, proved of every function whatever the
+ * shared memory contains (docs/assurance.md): `requires` is what a caller owes, `assigns` all that
+ * a function changes of private memory, and `ensures` what holds afterwards.
  */
 #pragma once
 
@@ -67,6 +71,7 @@
 #include <string.h>
 
 #include "sddf/atomic.h"
+#include "sddf/raw.h"
 
 #define SDDF_QUEUE_PRODUCER_MAGIC 0x51505344u /* "DSPQ" as bytes on a little-endian machine */
 #define SDDF_QUEUE_CONSUMER_MAGIC 0x51435344u /* "DSCQ" */
@@ -88,7 +93,7 @@ struct sddf_queue_header {
 struct sddf_queue_producer_region {
     SDDF_ALIGNED(SDDF_CACHE_LINE) struct sddf_queue_header header;
     SDDF_ALIGNED(SDDF_CACHE_LINE) sddf_atomic_u32 tail;
-    SDDF_ALIGNED(SDDF_CACHE_LINE) sddf_atomic_u64 entries[];
+    SDDF_ALIGNED(SDDF_CACHE_LINE) sddf_atomic_u64 entries[SDDF_RAW_ANY_LENGTH];
 };
 
 /*
@@ -102,11 +107,13 @@ struct sddf_queue_consumer_region {
 };
 
 /* Bytes that each region needs, before rounding up to pages. */
+/*@ assigns \nothing; */
 static inline size_t sddf_queue_producer_size(uint32_t capacity, uint32_t words)
 {
     return sizeof(struct sddf_queue_producer_region) + (size_t)capacity * words * 8;
 }
 
+/*@ assigns \nothing; */
 static inline size_t sddf_queue_consumer_size(void)
 {
     return sizeof(struct sddf_queue_consumer_region);
@@ -138,7 +145,35 @@ struct sddf_queue_consumer {
     uint32_t peer_epoch;
 };
 
+/*
+ * What holds of an attached handle, always: both regions are memory, and what this side believes of
+ * the peer's index is possible. Of a queue of entries of so many words the slots are memory, too.
+ */
+/*@ predicate sddf_producer_ok(struct sddf_queue_producer *q) =
+  @     \valid(&q->own->header) && \valid(&q->own->tail) && \valid_read(&q->peer->header) &&
+  @     \valid_read(&q->peer->head) && \valid_read(&q->peer->mark) &&
+  @     1 <= q->capacity <= SDDF_QUEUE_CAPACITY_MAX && q->mask == q->capacity - 1 &&
+  @     (uint32_t)(q->tail - q->head) <= q->capacity;
+  @ predicate sddf_producer_slots(struct sddf_queue_producer *q, integer words) =
+  @     \valid(&q->own->entries[0 .. q->capacity * words - 1]);
+  @ logic integer sddf_producer_space(struct sddf_queue_producer *q) =
+  @     q->capacity - (uint32_t)(q->tail - q->head);
+  @
+  @ predicate sddf_consumer_ok(struct sddf_queue_consumer *q) =
+  @     \valid(&q->own->header) && \valid(&q->own->head) && \valid(&q->own->mark) &&
+  @     \valid_read(&q->peer->header) && \valid_read(&q->peer->tail) &&
+  @     1 <= q->capacity <= SDDF_QUEUE_CAPACITY_MAX && q->mask == q->capacity - 1 &&
+  @     (uint32_t)(q->tail - q->head) <= q->capacity;
+  @ predicate sddf_consumer_slots(struct sddf_queue_consumer *q, integer words) =
+  @     \valid_read(&q->peer->entries[0 .. q->capacity * words - 1]);
+  @ logic integer sddf_consumer_count(struct sddf_queue_consumer *q) =
+  @     (uint32_t)(q->tail - q->head);
+  @*/
+
 /* Capacities are powers of two, from 1 to SDDF_QUEUE_CAPACITY_MAX. */
+/*@ assigns \nothing;
+  @ ensures \result ==> 1 <= capacity <= SDDF_QUEUE_CAPACITY_MAX;
+  @*/
 static inline bool sddf_queue_capacity_ok(uint32_t capacity)
 {
     return capacity != 0 && (capacity & (capacity - 1)) == 0 && capacity <= SDDF_QUEUE_CAPACITY_MAX;
@@ -148,6 +183,10 @@ static inline bool sddf_queue_capacity_ok(uint32_t capacity)
  * Writes this side's header and returns its epoch. The magic is stored last, with release, so that
  * whoever sees it sees the rest.
  */
+/*@ requires \valid(header);
+  @ assigns \nothing;
+  @ ensures \result != 0;
+  @*/
 static inline uint32_t sddf_queue_header_write(struct sddf_queue_header *header, uint32_t magic,
                                                uint32_t capacity, uint32_t words)
 {
@@ -173,6 +212,18 @@ static inline uint32_t sddf_queue_header_write(struct sddf_queue_header *header,
  * not have signalled, so ask sddf_queue_needs_signal() after attaching, published anew or not.
  * False, with nothing touched, if capacity or words are out of range.
  */
+/*@ requires \valid(q);
+  @ requires own: \valid(&own->header) && \valid(&own->tail);
+  @ requires slots:
+  @     1 <= capacity <= SDDF_QUEUE_CAPACITY_MAX && 1 <= words <= SDDF_QUEUE_WORDS_MAX ==>
+  @     \valid(&own->entries[0 .. capacity * words - 1]);
+  @ requires peer: \valid_read(&peer->header) && \valid_read(&peer->head) &&
+  @     \valid_read(&peer->mark);
+  @ assigns *q;
+  @ ensures attached: \result ==> sddf_producer_ok(q) && sddf_producer_slots(q, words);
+  @ ensures \result ==> q->capacity == capacity;
+  @ ensures refused: !\result ==> *q == \old(*q);
+  @*/
 static inline bool sddf_queue_producer_attach(struct sddf_queue_producer *q,
                                               struct sddf_queue_producer_region *own,
                                               const struct sddf_queue_consumer_region *peer,
@@ -202,6 +253,11 @@ static inline bool sddf_queue_producer_attach(struct sddf_queue_producer *q,
 }
 
 /* Looks at the consumer's head again; how many slots are free. */
+/*@ requires \valid(q) && sddf_producer_ok(q);
+  @ assigns q->head;
+  @ ensures sddf_producer_ok(q);
+  @ ensures \result == sddf_producer_space(q);
+  @*/
 static inline uint32_t sddf_queue_producer_refresh(struct sddf_queue_producer *q)
 {
     const uint32_t tail = q->tail;
@@ -215,72 +271,23 @@ static inline uint32_t sddf_queue_producer_refresh(struct sddf_queue_producer *q
 }
 
 /* Free slots, at least as many as `want` if there are so many: looks at the peer only if needed. */
+/*@ requires \valid(q) && sddf_producer_ok(q);
+  @ assigns q->head;
+  @ ensures sddf_producer_ok(q);
+  @ ensures \result == sddf_producer_space(q);
+  @ ensures known: \old(sddf_producer_space(q)) >= want ==> q->head == \old(q->head);
+  @*/
 static inline uint32_t sddf_queue_space(struct sddf_queue_producer *q, uint32_t want)
 {
     uint32_t space = q->capacity - (q->tail - q->head);
     return space >= want ? space : sddf_queue_producer_refresh(q);
 }
 
-/*
- * Writes `n` entries of `words` words each into slots that follow each other in memory. (An entry
- * need not be an array of words. The builtin, because a freestanding memcpy is a call.)
- */
-static inline void sddf_queue_write_run(sddf_atomic_u64 *slot, const void *entries, uint32_t n,
-                                        uint32_t words)
-{
-    const unsigned char *from = entries;
-    for (; n > 0; n--, slot += words, from += words * 8) {
-        for (uint32_t i = 0; words % 2 == 0 && i < words; i += 2) {
-            sddf_pair pair;
-            __builtin_memcpy(&pair, from + i * 8, 16);
-            sddf_store_pair(&slot[i], pair);
-        }
-        for (uint32_t i = 0; words % 2 != 0 && i < words; i++) {
-            uint64_t word;
-            __builtin_memcpy(&word, from + i * 8, 8);
-            sddf_store_relaxed_u64(&slot[i], word);
-        }
-    }
-}
-
-/*
- * Writes up to `n` entries of `words` words each behind the last; how many there was room for. The
- * consumer does not see them before sddf_queue_publish().
- */
-static inline uint32_t sddf_queue_enqueue_batch(struct sddf_queue_producer *q, const void *entries,
-                                                uint32_t n, uint32_t words)
-{
-    const uint32_t space = sddf_queue_space(q, n);
-    const uint32_t count = n < space ? n : space;
-    const uint32_t tail = q->tail;
-    const uint32_t place = tail & q->mask;
-    /* In two runs at most: to the end of the array, and on from its start. */
-    const uint32_t to_end = q->capacity - place;
-    const uint32_t first = count < to_end ? count : to_end;
-    sddf_atomic_u64 *slots = q->own->entries;
-    sddf_queue_write_run(slots + (size_t)place * words, entries, first, words);
-    if (first < count) {
-        sddf_queue_write_run(slots, (const unsigned char *)entries + (size_t)first * words * 8,
-                             count - first, words);
-    }
-    q->tail = tail + count;
-    return count;
-}
-
-/* Writes one entry. False if the queue is full. */
-static inline bool sddf_queue_enqueue(struct sddf_queue_producer *q, const void *entry,
-                                      uint32_t words)
-{
-    const uint32_t tail = q->tail;
-    if (tail - q->head >= q->capacity && sddf_queue_producer_refresh(q) == 0) {
-        return false;
-    }
-    sddf_queue_write_run(&q->own->entries[(size_t)(tail & q->mask) * words], entry, 1, words);
-    q->tail = tail + 1;
-    return true;
-}
-
 /* Hands over all that was enqueued. Once per batch: this is what the consumer's core misses on. */
+/*@ requires \valid(q) && sddf_producer_ok(q);
+  @ assigns q->published;
+  @ ensures q->published == q->tail;
+  @*/
 static inline void sddf_queue_publish(struct sddf_queue_producer *q)
 {
     const uint32_t tail = q->tail;
@@ -294,6 +301,11 @@ static inline void sddf_queue_publish(struct sddf_queue_producer *q)
  * the last call has passed the index at which the consumer wants a signal. Publishing several
  * times and asking once is fine; publishing and not asking before this PD sleeps is not.
  */
+/*@ requires \valid(q) && sddf_producer_ok(q);
+  @ assigns q->signalled;
+  @ ensures nothing_new: \old(q->published == q->signalled) ==> !\result;
+  @ ensures q->signalled == q->published;
+  @*/
 static inline bool sddf_queue_needs_signal(struct sddf_queue_producer *q)
 {
     if (q->published == q->signalled) {
@@ -315,6 +327,10 @@ static inline bool sddf_queue_needs_signal(struct sddf_queue_producer *q)
  * must be published from now on until the consumer wants a signal, 1..capacity. 0: it has had its
  * signal and not asked again yet, so nothing is known (nor is anything of a hostile one's mark).
  */
+/*@ requires \valid_read(q) && sddf_producer_ok(q);
+  @ assigns \nothing;
+  @ ensures \result <= q->capacity;
+  @*/
 static inline uint32_t sddf_queue_signal_distance(const struct sddf_queue_producer *q)
 {
     const uint32_t distance = sddf_load_relaxed_u32(&q->peer->mark) + 1 - q->published;
@@ -322,6 +338,10 @@ static inline uint32_t sddf_queue_signal_distance(const struct sddf_queue_produc
 }
 
 /* True once after each time that the consumer has attached anew (not the first time). */
+/*@ requires \valid(q) && sddf_producer_ok(q);
+  @ assigns q->peer_epoch;
+  @ ensures \old(q->peer_epoch) == 0 ==> !\result;
+  @*/
 static inline bool sddf_queue_consumer_restarted(struct sddf_queue_producer *q)
 {
     uint32_t seen = q->peer_epoch;
@@ -332,6 +352,17 @@ static inline bool sddf_queue_consumer_restarted(struct sddf_queue_producer *q)
 /* ---- consumer ------------------------------------------------------------------------------ */
 
 /* As sddf_queue_producer_attach(), for the other side. An impossible head goes on at the tail. */
+/*@ requires \valid(q);
+  @ requires own: \valid(&own->header) && \valid(&own->head) && \valid(&own->mark);
+  @ requires peer: \valid_read(&peer->header) && \valid_read(&peer->tail);
+  @ requires slots:
+  @     1 <= capacity <= SDDF_QUEUE_CAPACITY_MAX && 1 <= words <= SDDF_QUEUE_WORDS_MAX ==>
+  @     \valid_read(&peer->entries[0 .. capacity * words - 1]);
+  @ assigns *q;
+  @ ensures attached: \result ==> sddf_consumer_ok(q) && sddf_consumer_slots(q, words);
+  @ ensures \result ==> q->capacity == capacity;
+  @ ensures refused: !\result ==> *q == \old(*q);
+  @*/
 static inline bool sddf_queue_consumer_attach(struct sddf_queue_consumer *q,
                                               struct sddf_queue_consumer_region *own,
                                               const struct sddf_queue_producer_region *peer,
@@ -358,6 +389,11 @@ static inline bool sddf_queue_consumer_attach(struct sddf_queue_consumer *q,
 }
 
 /* Looks at the producer's tail again; how many entries may be taken. */
+/*@ requires \valid(q) && sddf_consumer_ok(q);
+  @ assigns q->tail;
+  @ ensures sddf_consumer_ok(q);
+  @ ensures \result == sddf_consumer_count(q);
+  @*/
 static inline uint32_t sddf_queue_consumer_refresh(struct sddf_queue_consumer *q)
 {
     const uint32_t head = q->head;
@@ -371,6 +407,12 @@ static inline uint32_t sddf_queue_consumer_refresh(struct sddf_queue_consumer *q
 }
 
 /* Entries that may be taken; looks at the peer only when none are left of those it knew of. */
+/*@ requires \valid(q) && sddf_consumer_ok(q);
+  @ assigns q->tail;
+  @ ensures sddf_consumer_ok(q);
+  @ ensures \result == sddf_consumer_count(q);
+  @ ensures known: \old(sddf_consumer_count(q)) != 0 ==> q->tail == \old(q->tail);
+  @*/
 static inline uint32_t sddf_queue_available(struct sddf_queue_consumer *q)
 {
     const uint32_t available = q->tail - q->head;
@@ -378,69 +420,12 @@ static inline uint32_t sddf_queue_available(struct sddf_queue_consumer *q)
 }
 
 /*
- * Copies `n` entries of `words` words each out of slots that follow each other in memory. Once:
- * what is checked later is what was read here, whatever the producer does.
- */
-static inline void sddf_queue_read_run(const sddf_atomic_u64 *slot, void *entries, uint32_t n,
-                                       uint32_t words)
-{
-    unsigned char *to = entries;
-    for (; n > 0; n--, slot += words, to += words * 8) {
-        for (uint32_t i = 0; words % 2 == 0 && i < words; i += 2) {
-            const sddf_pair pair = sddf_load_pair(&slot[i]);
-            __builtin_memcpy(to + i * 8, &pair, 16);
-        }
-        for (uint32_t i = 0; words % 2 != 0 && i < words; i++) {
-            const uint64_t word = sddf_load_relaxed_u64(&slot[i]);
-            __builtin_memcpy(to + i * 8, &word, 8);
-        }
-    }
-}
-
-/* Copies out the entry `ahead` places behind the head, which must be available, and leaves it. */
-static inline void sddf_queue_read(const struct sddf_queue_consumer *q, uint32_t ahead, void *entry,
-                                   uint32_t words)
-{
-    const uint32_t place = (q->head + ahead) & q->mask;
-    sddf_queue_read_run(&q->peer->entries[(size_t)place * words], entry, 1, words);
-}
-
-/* Takes one entry. False if there is none. Its slot is the producer's after the next release. */
-static inline bool sddf_queue_dequeue(struct sddf_queue_consumer *q, void *entry, uint32_t words)
-{
-    if (sddf_queue_available(q) == 0) {
-        return false;
-    }
-    const uint32_t head = q->head;
-    sddf_queue_read_run(&q->peer->entries[(size_t)(head & q->mask) * words], entry, 1, words);
-    q->head = head + 1;
-    return true;
-}
-
-/* Takes up to `n` entries; how many there were. */
-static inline uint32_t sddf_queue_dequeue_batch(struct sddf_queue_consumer *q, void *entries,
-                                                uint32_t n, uint32_t words)
-{
-    const uint32_t available = sddf_queue_available(q);
-    const uint32_t count = n < available ? n : available;
-    const uint32_t head = q->head;
-    const uint32_t place = head & q->mask;
-    const uint32_t to_end = q->capacity - place;
-    const uint32_t first = count < to_end ? count : to_end;
-    const sddf_atomic_u64 *slots = q->peer->entries;
-    sddf_queue_read_run(slots + (size_t)place * words, entries, first, words);
-    if (first < count) {
-        sddf_queue_read_run(slots, (unsigned char *)entries + (size_t)first * words * 8,
-                            count - first, words);
-    }
-    q->head = head + count;
-    return count;
-}
-
-/*
  * Gives the slots of all that was dequeued back to the producer. Once per batch: each call stores
  * the head, changed or not.
  */
+/*@ requires \valid(q) && sddf_consumer_ok(q);
+  @ assigns \nothing;
+  @*/
 static inline void sddf_queue_release(struct sddf_queue_consumer *q)
 {
     const uint32_t head = q->head;
@@ -453,6 +438,11 @@ static inline void sddf_queue_release(struct sddf_queue_consumer *q)
  * and its producer will signal the next entry. False: there is something to take, go on (and ask
  * again later).
  */
+/*@ requires \valid(q) && sddf_consumer_ok(q);
+  @ assigns q->tail;
+  @ ensures sddf_consumer_ok(q);
+  @ ensures \result <==> sddf_consumer_count(q) == 0;
+  @*/
 static inline bool sddf_queue_request_signal(struct sddf_queue_consumer *q)
 {
     sddf_queue_release(q);
@@ -466,6 +456,11 @@ static inline bool sddf_queue_request_signal(struct sddf_queue_consumer *q)
  * As above, for a consumer that can wait: asks for a signal when `count` entries (1..capacity) are
  * there. True: there are fewer, and its producer will signal with the one that makes them `count`.
  */
+/*@ requires \valid(q) && sddf_consumer_ok(q);
+  @ assigns q->tail;
+  @ ensures sddf_consumer_ok(q);
+  @ ensures \result <==> sddf_consumer_count(q) < count;
+  @*/
 static inline bool sddf_queue_request_signal_at(struct sddf_queue_consumer *q, uint32_t count)
 {
     sddf_queue_release(q);
@@ -482,12 +477,19 @@ static inline bool sddf_queue_request_signal_at(struct sddf_queue_consumer *q, u
  * tail is impossible would offer that much again and again, 2^32 entries long, without lifting a
  * finger. Such a one is looked at once a wake-up.
  */
+/*@ requires \valid_read(q) && sddf_consumer_ok(q);
+  @ assigns \nothing;
+  @*/
 static inline bool sddf_queue_tail_possible(const struct sddf_queue_consumer *q)
 {
     return sddf_load_relaxed_u32(&q->peer->tail) - q->head <= q->capacity;
 }
 
 /* True once after each time that the producer has attached anew (not the first time). */
+/*@ requires \valid(q) && sddf_consumer_ok(q);
+  @ assigns q->peer_epoch;
+  @ ensures \old(q->peer_epoch) == 0 ==> !\result;
+  @*/
 static inline bool sddf_queue_producer_restarted(struct sddf_queue_consumer *q)
 {
     uint32_t seen = q->peer_epoch;
@@ -495,72 +497,4 @@ static inline bool sddf_queue_producer_restarted(struct sddf_queue_consumer *q)
     return seen != 0 && seen != q->peer_epoch;
 }
 
-/* ---- typed queues -------------------------------------------------------------------------- */
-
-/*
- * SDDF_QUEUE_TYPE(net_queue, struct net_entry) gives a class its queue:
- *
- *   net_queue_producer_attach(producer, own, peer, capacity)    as the functions of the same
- *   net_queue_consumer_attach(consumer, own, peer, capacity)    names above
- *   bool net_queue_enqueue(producer, entry)
- *   uint32_t net_queue_enqueue_batch(producer, entries, n)      how many there was room for
- *   bool net_queue_dequeue(consumer, &entry)
- *   uint32_t net_queue_dequeue_batch(consumer, entries, n)      how many there were
- *   bool net_queue_peek(consumer, &entry)                       the next one, which stays
- *
- * The entry is a struct of whole 64-bit words without padding. Everything that does not touch an
- * entry (publish, needs_signal, available, release, request_signal, space) is not typed.
- */
-/* A class need not use all that SDDF_QUEUE_TYPE() gives it. */
-#define SDDF_QUEUE_UNUSED __attribute__((unused))
-
-#define SDDF_QUEUE_TYPE(prefix, type)                                                              \
-    enum { prefix##_words = sizeof(type) / 8 };                                                    \
-    _Static_assert(sizeof(type) % 8 == 0 && sizeof(type) / 8 <= SDDF_QUEUE_WORDS_MAX,              \
-                   "a queue's entry is a few whole 64-bit words");                                 \
-                                                                                                   \
-    SDDF_QUEUE_UNUSED static inline bool prefix##_producer_attach(                                 \
-        struct sddf_queue_producer *q, void *own, const void *peer, uint32_t capacity)             \
-    {                                                                                              \
-        return sddf_queue_producer_attach(q, own, peer, capacity, prefix##_words);                 \
-    }                                                                                              \
-                                                                                                   \
-    SDDF_QUEUE_UNUSED static inline bool prefix##_consumer_attach(                                 \
-        struct sddf_queue_consumer *q, void *own, const void *peer, uint32_t capacity)             \
-    {                                                                                              \
-        return sddf_queue_consumer_attach(q, own, peer, capacity, prefix##_words);                 \
-    }                                                                                              \
-                                                                                                   \
-    SDDF_QUEUE_UNUSED static inline bool prefix##_enqueue(struct sddf_queue_producer *q,           \
-                                                          type entry)                              \
-    {                                                                                              \
-        return sddf_queue_enqueue(q, &entry, prefix##_words);                                      \
-    }                                                                                              \
-                                                                                                   \
-    SDDF_QUEUE_UNUSED static inline uint32_t prefix##_enqueue_batch(                               \
-        struct sddf_queue_producer *q, const type *entries, uint32_t n)                            \
-    {                                                                                              \
-        return sddf_queue_enqueue_batch(q, entries, n, prefix##_words);                            \
-    }                                                                                              \
-                                                                                                   \
-    SDDF_QUEUE_UNUSED static inline bool prefix##_dequeue(struct sddf_queue_consumer *q,           \
-                                                          type *entry)                             \
-    {                                                                                              \
-        return sddf_queue_dequeue(q, entry, prefix##_words);                                       \
-    }                                                                                              \
-                                                                                                   \
-    SDDF_QUEUE_UNUSED static inline uint32_t prefix##_dequeue_batch(struct sddf_queue_consumer *q, \
-                                                                    type *entries, uint32_t n)     \
-    {                                                                                              \
-        return sddf_queue_dequeue_batch(q, entries, n, prefix##_words);                            \
-    }                                                                                              \
-                                                                                                   \
-    SDDF_QUEUE_UNUSED static inline bool prefix##_peek(struct sddf_queue_consumer *q, type *entry) \
-    {                                                                                              \
-        if (sddf_queue_available(q) == 0) {                                                        \
-            return false;                                                                          \
-        }                                                                                          \
-        sddf_queue_read(q, 0, entry, prefix##_words);                                              \
-        return true;                                                                               \
-    }                                                                                              \
-    _Static_assert(sizeof(type) > 0, "takes the semicolon")
+#include "sddf/queue_type.h"

@@ -224,10 +224,14 @@ static void configure(uint32_t rx_capacity)
     c->data_count = 2;
     c->data[0].size = RX_BYTES;
     c->data[1] = (struct sddf_region_config){.size = RX_BYTES, .io_address = RX_BYTES};
-    net_queue_producer_attach(&rx_free, memory[0].producer, memory[0].consumer, BUFFERS);
-    net_queue_consumer_attach(&rx_active, memory[1].consumer, memory[1].producer, rx_capacity);
-    net_queue_consumer_attach(&tx_free, memory[2].consumer, memory[2].producer, BUFFERS);
-    net_queue_producer_attach(&tx_active, memory[3].producer, memory[3].consumer, BUFFERS);
+    net_queue_producer_attach(&rx_free, (void *)memory[0].producer, (void *)memory[0].consumer,
+                              BUFFERS);
+    net_queue_consumer_attach(&rx_active, (void *)memory[1].consumer, (void *)memory[1].producer,
+                              rx_capacity);
+    net_queue_consumer_attach(&tx_free, (void *)memory[2].consumer, (void *)memory[2].producer,
+                              BUFFERS);
+    net_queue_producer_attach(&tx_active, (void *)memory[3].producer, (void *)memory[3].consumer,
+                              BUFFERS);
     notified_rx = notified_tx = acks = complaints = sends = receives = wire_count = 0;
     after = 0;
     send_budget = 32;

@@ -193,8 +193,10 @@ static void start(void)
     signalled = false;
     received = 0;
     wrong_entry = false;
-    assert_true(word_queue_producer_attach(&producer, producer_memory, consumer_memory, CAPACITY));
-    assert_true(word_queue_consumer_attach(&consumer, consumer_memory, producer_memory, CAPACITY));
+    assert_true(word_queue_producer_attach(&producer, (void *)producer_memory,
+                                           (void *)consumer_memory, CAPACITY));
+    assert_true(word_queue_consumer_attach(&consumer, (void *)consumer_memory,
+                                           (void *)producer_memory, CAPACITY));
     core_start(&cores[0], producer_thread);
     core_start(&cores[1], consumer_thread);
 }
