@@ -29,7 +29,7 @@ packages=(
     # The tool: descriptions, programs, pictures
     libxml2-dev libelf-dev libdw-dev libjansson-dev libgraphviz-dev graphviz
     # Tests and benchmarks
-    libcmocka-dev libck-dev libdpdk-dev python3 python3-pytest python3-scapy
+    libcmocka-dev libck-dev libdpdk-dev python3 python3-pytest python3-scapy gnuplot-nox
     iproute2 ethtool iputils-ping util-linux tcpdump
     # Formatting, and unpacking lwIP
     clang-format dpkg-dev xz-utils

@@ -82,7 +82,8 @@ class Namespace:
         _must(_libc.setns(self.fd, CLONE_NEWNET), 'setns')
 
     def start(self, command, cpu=None, fifo=None, own_group=True, **options):
-        """Starts `command` in here; `cpu`: pinned to it; `fifo`: with this real-time priority.
+        """Starts `command` in here; `cpu`: pinned to it, or to several; `fifo`: with this real-time
+        priority.
 
         It dies with this process. Ctrl-C reaches it only through us, so that ends are orderly.
         """
@@ -90,7 +91,7 @@ class Namespace:
             die_with_parent()
             self.enter()
             if cpu is not None:
-                os.sched_setaffinity(0, {cpu})
+                os.sched_setaffinity(0, {cpu} if isinstance(cpu, int) else cpu)
             if fifo is not None:
                 os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(fifo))
         child = subprocess.Popen(command, preexec_fn=prepare, start_new_session=own_group,
@@ -225,7 +226,8 @@ class Lab:
         """Pins each end's kernel threads to its side's core. True if each end has one.
 
         To be called after whatever attaches to the interface: attaching makes new threads. The
-        generator's thread goes before the generator itself, as an interrupt would.
+        generator's thread goes before the generator itself, as an interrupt would, also if that is
+        a real-time process (with priority 1).
         """
         found = []
         for interface, cpu, fifo in ((self.generator_interface, generator_cpu, True),
@@ -236,7 +238,7 @@ class Lab:
             for thread in threads:
                 os.sched_setaffinity(thread, {cpu})
                 if fifo:
-                    os.sched_setscheduler(thread, os.SCHED_FIFO, os.sched_param(1))
+                    os.sched_setscheduler(thread, os.SCHED_FIFO, os.sched_param(2))
         return all(found)
 
     def close(self):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""One row of `make run`: a system under one load, with everything that is counted meanwhile."""
+"""One row: a system under one load, with everything that is counted meanwhile."""
 
 import json
 import mmap
@@ -43,24 +43,27 @@ class Progress:
 class Bench:
     """Where a system is measured: its lab, the cores, the generator."""
 
-    def __init__(self, lab, build, addresses, cpus, progress):
+    def __init__(self, lab, build, addresses, cpus, progress, spread=None, urgent=None):
         self.lab, self.progress = lab, progress
         self.load = os.path.join(build, 'bench/load')
         self.idle = os.path.join(build, 'bench/idle')
         self.addresses = list(addresses)
         self.generator_cpu, self.system_cpu = cpus
+        self.spread = spread or {self.system_cpu}  # where the system may run
+        self.urgent = urgent  # the generator's real-time priority, if it has one
         self.threads = lab.threaded  # packet work in threads, for whoever does not object
         self.threads_pinned = False
         self.page = None
 
     def begin(self, system, threaded=True):
         """Starts a system and waits for it."""
-        linux = system.key.startswith('linux')
+        # With the null echo the kernel answers ARP.
+        linux = system.key.startswith(('linux', 'null'))
         self.lab.set_addresses(self.addresses if linux else ())
         threaded = threaded and self.threads
         if threaded != self.lab.threaded:
             self.lab.set_threaded(threaded)
-        system.start(self.lab.system, self.system_cpu, self.addresses)
+        system.start(self.lab.system, self.spread, self.addresses)
         # The echo may take a moment to attach; threads appear with it.
         self.threads_pinned = threaded and bool(laboratory.wait_for(
             lambda: self.lab.pin(self.generator_cpu, self.system_cpu), 0.2))
@@ -78,17 +81,19 @@ class Bench:
                 'statistics': system.statistics(),
                 'device': self.lab.generator.counters(self.lab.generator_interface)}
 
-    def row(self, system, phase, seconds, *options):
-        """Runs the generator for `seconds`; returns its JSON with what was counted meanwhile."""
+    def row(self, system, phase, seconds, *options, targets=None):
+        """Runs the generator for `seconds`; returns its JSON with what was counted meanwhile.
+
+        `targets`: as the generator wants them; by default all addresses."""
+        targets = targets or [f'{address}:{PORT}' for address in self.addresses]
         mine, its = socket.socketpair()
         name = f'{system.title}: {phase}'
         self.progress.step(name)
         child = self.lab.generator.start(
             [self.load, '--json', '-', '--control', str(its.fileno()), '--quiet', '--patience',
-             '10', '--timeout', '0.5', '--seconds', f'{seconds:.3f}', *options,
-             *(f'{address}:{PORT}' for address in self.addresses)],
-            cpu=self.generator_cpu, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-            pass_fds=[its.fileno()])
+             '10', '--timeout', '0.5', '--seconds', f'{seconds:.3f}', *options, *targets],
+            cpu=self.generator_cpu, fifo=self.urgent, stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE, pass_fds=[its.fileno()])
         its.close()
         try:
             self._await(mine, child, 15, name)
@@ -143,6 +148,7 @@ class Bench:
                 'total': total, 'cpu': busy, 'stolen': stolen / wall, 'own': own,
                 'cpu_own': max(sum(own.values()), 1e-9),
                 'interface_rate': device / wall,
+                'generator_cores': result['cpu_seconds'] / result['seconds'],
                 'per_cpu_second': total['packets_per_second'] / busy,
                 'per_own_second': total['packets_per_second'] / max(sum(own.values()), 1e-9),
                 'statistics': statistics, 'scheduling': system.scheduling,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""What `make run` compares: each a system that answers UDP on port 7 of each client's address."""
+"""What is measured and compared: systems that answer UDP on port 7 of each client's address."""
 
 import json
 import os
@@ -21,10 +21,17 @@ class Failure(Exception):
     """Something that makes the run worthless; the text says what, and what to do."""
 
 
-def clients():
-    """{name: address} of the clients in the echo system's description."""
+def clients(description=DESCRIPTION):
+    """{name: address} of the clients in a description."""
     return {client.get('pd'): client.get('ip').split('/')[0]
-            for client in ElementTree.parse(DESCRIPTION).iterfind('network/client')}
+            for client in ElementTree.parse(description).iterfind('network/client')}
+
+
+def cores_needed(description):
+    """How many processors a description's `cpu` attributes ask for."""
+    used = [int(value, 0) for element in ElementTree.parse(description).iter()
+            for name, value in element.attrib.items() if name in ('cpu', 'copy_cpu')]
+    return 1 + max(used, default=0)
 
 
 def stat_names():
@@ -35,10 +42,12 @@ def stat_names():
 
 
 class Sddf:
-    """The echo system of examples/echo, started by the sddf command."""
-    key, title = 'sddf', 'sDDF'
+    """A system by its description, examples/echo's or another, started by the sddf command."""
 
-    def __init__(self, build, scratch, board=None):
+    def __init__(self, build, scratch, board=None, description=DESCRIPTION, key='sddf',
+                 title='sDDF', realtime=True):
+        self.description, self.key, self.title = description, key, title
+        self.options = [] if realtime else ['--no-realtime']
         self.tool = os.path.join(build, 'sddf')
         self.state_file = os.path.join(scratch, 'state.json')
         self.log = os.path.join(scratch, 'sddf.log')
@@ -50,17 +59,21 @@ class Sddf:
         """Starts it in the namespace `place`, on its interface; returns when every PD runs."""
         if os.path.exists(self.state_file):
             os.unlink(self.state_file)
-        command = [self.tool, 'run', DESCRIPTION, '--netdev', place.interface,
-                   '--state', self.state_file] + (['-b', self.board] if self.board else [])
+        command = [self.tool, 'run', self.description, '--netdev', place.interface,
+                   '--state', self.state_file, *self.options] + \
+            (['-b', self.board] if self.board else [])
         with open(self.log, 'wb') as log:
             self.child = place.start(command, cpu=cpu, stdin=subprocess.DEVNULL, stdout=log,
                                      stderr=subprocess.STDOUT)
         if not laboratory.wait_for(self._read_state, 15):
-            raise Failure(f'the echo system did not start:\n{self.output()}')
+            raise Failure(f'{self.name()} did not start:\n{self.output()}')
+
+    def name(self):
+        return os.path.relpath(self.description, ROOT)
 
     def _read_state(self):
         if self.child.poll() is not None:
-            raise Failure(f'the echo system ended with {self.child.returncode}:\n{self.output()}')
+            raise Failure(f'{self.name()} ended with {self.child.returncode}:\n{self.output()}')
         try:
             with open(self.state_file, encoding='utf-8') as file:
                 self.state = json.load(file)
@@ -147,11 +160,16 @@ class _Process:
 
 
 class LinuxEcho(_Process):
-    """The kernel's stack and bench/echo_linux.c, a process for each address."""
+    """The kernel's stack and bench/echo_linux.c, or echo_batch.c: a process for each address."""
+    program = 'bench/echo_linux'
 
     def start(self, place, cpu, addresses):
-        program = os.path.join(self.build, 'bench/echo_linux')
+        program = os.path.join(self.build, self.program)
         self._start(place, cpu, [[program, str(PORT), address] for address in addresses])
+
+
+class BatchEcho(LinuxEcho):
+    program = 'bench/echo_batch'
 
 
 class XdpEcho(_Process):
@@ -160,6 +178,34 @@ class XdpEcho(_Process):
     def start(self, place, cpu, addresses):
         program = os.path.join(self.build, 'bench/echo_xdp')
         self._start(place, cpu, [[program, place.interface, *addresses]])
+
+
+class DpdkEcho(_Process):
+    """bench/echo_dpdk.c over one of DPDK's drivers for Linux interfaces. It needs no huge pages."""
+    drivers = {'af_xdp': 'net_af_xdp0,iface={},start_queue=0,queue_count=1,force_copy=1',
+               'af_packet': 'net_af_packet0,iface={},qpairs=1,blocksz=65536,framesz=2048,'
+                            'framecnt=2048'}
+
+    def __init__(self, build, driver, scratch):
+        # It never sleeps: in a real-time class it would keep the kernel's thread from running.
+        super().__init__(build, f'dpdk-{driver}', f'DPDK, {driver}', False)
+        self.driver, self.scratch = driver, scratch
+
+    def start(self, place, cpu, addresses):
+        device = self.drivers[self.driver].format(place.interface)
+        # What it keeps about itself in files goes to the scratch folder.
+        self._start(place, cpu, [[
+            'env', f'RUNTIME_DIRECTORY={self.scratch}', os.path.join(self.build, 'bench/echo_dpdk'),
+            '--no-huge', '-m', '256', '--no-pci', '--no-shconf', '--no-telemetry', '-l',
+            ','.join(map(str, sorted(cpu))),
+            '--vdev', device, '--', *addresses]])
+
+
+class NullEcho(_Process):
+    """bench/echo_null.c: datagrams turn round where they arrive. ARP is the kernel's affair."""
+
+    def start(self, place, cpu, _addresses):
+        self._start(place, cpu, [[os.path.join(self.build, 'bench/echo_null'), place.interface]])
 
 
 class TapPlace:

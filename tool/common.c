@@ -30,8 +30,7 @@ void tool_add_folder(struct tool_input *input, const char *folder)
     *(const char **)model_append(&input->folders, &input->folder_count, sizeof(char *)) = folder;
 }
 
-/* The folder that this very program is in: boards and programs are built next to it. */
-static char *own_folder(void)
+char *tool_own_folder(void)
 {
     char path[PATH_MAX];
     ssize_t length = readlink("/proc/self/exe", path, sizeof(path) - 1);
@@ -66,7 +65,7 @@ static void find_folders(struct tool_input *input)
         own(input, model_string(input->folders[i]));
     }
     own(input, folder_of(input->description));
-    char *here = own_folder();
+    char *here = tool_own_folder();
     if (!input->board.microkit) {
         own(input, model_format("%s/platform/linux", here));
     }
@@ -91,7 +90,7 @@ bool tool_load_board(struct tool_input *input)
     if (strchr(name, '/') != NULL || strstr(name, ".xml") != NULL) {
         path = model_string(name);
     } else {
-        char *here = own_folder();
+        char *here = tool_own_folder();
         path = model_format("%s/platform/linux/boards/%s.xml", here, name);
         if (access(path, R_OK) != 0) {
             free(path);
@@ -101,7 +100,8 @@ bool tool_load_board(struct tool_input *input)
         if (access(path, R_OK) != 0) {
             fprintf(stderr,
                     "sddf: there is no board \"%s\"; the boards are \"linux\", \"linux_tap\", "
-                    "\"linux_vfio\", \"qemu_virt_aarch64\" and \"qemu_virt_riscv64\", or give the path of a "
+                    "\"linux_vfio\", \"qemu_virt_aarch64\" and \"qemu_virt_riscv64\", or give the "
+                    "path of a "
                     "board file\n",
                     name);
             free(path);

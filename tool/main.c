@@ -5,7 +5,7 @@
 #include "tool/tool.h"
 
 static const struct tool_command *const commands[] = {&tool_check, &tool_build, &tool_run,
-                                                      &tool_graph};
+                                                      &tool_graph, &tool_bench};
 enum { command_count = sizeof(commands) / sizeof(commands[0]) };
 
 static void help(FILE *out)
@@ -14,6 +14,7 @@ static void help(FILE *out)
           "there are, what memory and channels they share, and which devices they use.\n"
           "\n"
           "Usage: sddf COMMAND DESCRIPTION [OPTIONS]\n"
+          "       sddf bench EXPERIMENT... [OPTIONS]\n"
           "\n",
           out);
     for (size_t i = 0; i < command_count; i++) {
@@ -25,6 +26,7 @@ static void help(FILE *out)
           "  sddf check examples/echo/echo.xml\n"
           "  sddf graph examples/echo/echo.xml -o echo.svg\n"
           "  sddf run   examples/echo/echo.xml --netdev veth0\n"
+          "  sddf bench --quick all -o report\n"
           "\n"
           "\"sddf COMMAND --help\" explains a command. docs/description.md explains the XML.\n"
           "Exit status: 0 done, 1 there were mistakes, 2 the command line makes no sense.\n",

@@ -21,7 +21,7 @@ struct tool_command {
     int (*run)(const struct tool_command *self, int argc, char **argv); /* argv[0]: the name */
 };
 
-extern const struct tool_command tool_check, tool_build, tool_run, tool_graph;
+extern const struct tool_command tool_check, tool_build, tool_run, tool_graph, tool_bench;
 
 /* "sddf NAME: ...", then where to read more. Returns TOOL_USAGE. */
 int tool_usage(const struct tool_command *self, const char *format, ...)
@@ -29,6 +29,10 @@ int tool_usage(const struct tool_command *self, const char *format, ...)
 
 /* The same, for the option that getopt has just refused. */
 void tool_bad_option(const struct tool_command *self, char *const *argv);
+
+/* The folder that this very program is in, to be freed: boards and programs are built next to it.
+ */
+char *tool_own_folder(void);
 
 /* A description with what it takes to make sense of it. */
 struct tool_input {

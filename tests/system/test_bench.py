@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""`sddf bench` in a tiny form, through the whole path; nothing here depends on how fast it goes."""
+
+import csv
+import json
+import os
+import re
+import signal
+import subprocess
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+import pytest
+
+import lib
+from test_run import MARK, nothing_left  # noqa: F401 (a fixture)
+
+SYSTEMS = lib.ROOT / "bench" / "systems"
+TINY = ("--seconds", "0.2", "--turns", "1", "--points", "2")
+
+
+def start(*words, **options):
+    return subprocess.Popen([lib.SDDF, "bench", *map(str, words)], stdin=subprocess.DEVNULL,
+                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                            env={**os.environ, **dict([MARK.split("=")])}, **options)
+
+
+def bench(*words, status=0, seconds=120):
+    with start(*words) as process:
+        try:
+            output, _ = process.communicate(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            process.terminate()
+            raise
+    assert process.returncode == status, output
+    return output
+
+
+def read(folder):
+    with open(folder / "rows.csv", encoding="utf-8") as file:
+        return list(csv.DictReader(line for line in file if not line.startswith("# ")))
+
+
+def check_counts(rows):
+    """Every datagram has met one fate, and no reply was wrong."""
+    for row in rows:
+        count = {name: int(row[name]) for name in ("sent", "returned", "lost", "late", "wrong",
+                                                   "unknown", "checked")}
+        assert count["sent"] == sum(count[fate] for fate in ("returned", "lost", "late", "wrong"))
+        assert count["wrong"] == count["unknown"] == 0
+        assert count["sent"] > 0, row
+        if "flood" not in row["mode"]:
+            assert count["checked"] >= count["returned"]
+        assert row["void"] == "" or "fell behind" in row["void"]
+        assert row["lag_p99"] != ""
+
+
+def check_page(folder, experiments):
+    """One page that needs no other file, with the figures in it."""
+    text = (folder / "index.html").read_text(encoding="utf-8")
+    assert not re.search(r"(src|href)=[\"'](?!#)", text.replace("xlink:href", ""))
+    for name in experiments:
+        assert f'<h2 id="{name}">' in text
+    figures = re.findall(r"<svg.*?</svg>", text, re.S)
+    for figure in figures:
+        ElementTree.fromstring(figure)
+    ids = re.findall(r"\bid=['\"]([^'\"]+)", text)
+    assert len(ids) == len(set(ids)) + ids.count("") and len(figures) > 0
+    return text
+
+
+def test_limited_client(lab, nothing_left, tmp_path):  # noqa: F811
+    """E7 as a whole: rows, their counts, the page, and the same page again from the rows."""
+    output = bench("E7", *TINY, "-o", tmp_path)
+    assert str(tmp_path / "index.html") in output
+    rows = read(tmp_path)
+    measured = [row for row in rows if row["experiment"] == "E7"]
+    assert {row["phase"] for row in measured} == {"A alone", "B alone", "request"}
+    assert len({row["client"] for row in measured}) == 3
+    check_counts(rows)
+    assert {row["experiment"] for row in rows} == {"generator", "E7"}
+    text = check_page(tmp_path, ["E7"])
+    for wanted in ("100 Mb/s", "A is unaffected", "CPU", "kernel", "bottleneck", "lag p99"):
+        assert wanted in text
+    raw = json.loads((tmp_path / "rows.json").read_text())
+    assert sum(len(one["rows"]) for one in raw["measurements"]) == len(rows)
+
+    again = tmp_path / "again"
+    bench("--replay", tmp_path / "rows.csv", "-o", again)
+    assert (again / "index.html").read_bytes() == (tmp_path / "index.html").read_bytes()
+
+
+def test_against_others(lab, nothing_left, tmp_path):  # noqa: F811
+    """E12: DPDK and a bare loop answer as the system does, in the same run."""
+    bench("e12", *TINY, "-o", tmp_path)
+    rows = read(tmp_path)
+    assert {row["system"] for row in rows} == {"null", "sddf", "bare", "dpdk-af_xdp",
+                                               "dpdk-af_packet"}
+    check_counts(rows)
+    check_page(tmp_path, ["E12"])
+
+
+@pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted(lab, nothing_left, tmp_path, by):  # noqa: F811
+    """The rows so far are kept, and the report has them."""
+    with start("E1", "--seconds", "1", "-o", tmp_path) as process:
+        rows = tmp_path / "rows.csv"
+        assert lib.wait_until(lambda: rows.exists() and ",sddf," in rows.read_text(), 60)
+        process.send_signal(by)
+        output, _ = process.communicate(timeout=60)
+    assert process.returncode == (130 if by == signal.SIGINT else 143), output
+    assert "rows so far" in output
+    check_counts(read(tmp_path))
+    assert 'id="E1"' in (tmp_path / "index.html").read_text()
+
+
+def test_void_rows(tmp_path):
+    """A row that does not count stands out, and enters no figure and no claim."""
+    sys_path = lib.ROOT / "bench"
+    code = f"""
+import sys
+sys.path.insert(0, {str(sys_path)!r})
+import report, rows, verdicts
+row = dict.fromkeys(rows.COLUMNS, "") | {{"experiment": "E12", "client": "all", "phase": "saturation",
+      "turn": 1, "pps": 100.0, "cpu": 0.5, "cpu_own": 0.5, "mode": "open", "payload": "1472",
+      "interface_pps": 100.0, "wrong": 0, "unknown": 0, "void": ""}}
+made = [row | {{"system": "sddf", "title": "sDDF"}}, row | {{"system": "bare", "title": "bare"}},
+        row | {{"system": "sddf", "title": "sDDF", "turn": 2, "pps": 1.0,
+               "void": "generator fell behind: lag p99 9.0 ms"}}]
+open({str(tmp_path / 'rows.csv')!r}, "w").write(
+    rows.csv_head({{"experiments": "E12"}}) + rows.csv_lines(made))
+print(report.make({str(tmp_path / 'rows.csv')!r}, {str(tmp_path)!r}))
+_, read = rows.read({str(tmp_path / 'rows.csv')!r})
+claim = verdicts.of("E12", read, read, rows.pairs)[0]
+assert claim.measured == 1.0 and claim.holds, claim.measured
+"""
+    done = lib.command("/usr/bin/python3", "-B", "-c", code)
+    assert done.stdout.strip() == "[]"
+    text = (tmp_path / "index.html").read_text()
+    assert "1 measurements do not count" in text and '<tr class="void">' in text
+
+
+@pytest.mark.parametrize("words,says", [
+    ((), "name experiments"), (("E13",), "E13"), (("E1", "--turns", "0"), "--turns"),
+    (("E1", "--nothing"), "--nothing"), (("--replay", "x.csv", "E1"), "--replay"),
+    (("all", "--seconds", "soon"), "soon")])
+def test_mistakes(words, says):
+    output = bench(*words, status=2)
+    assert output.startswith("sddf bench: ") and says in output and "--help" in output
+
+
+@pytest.mark.parametrize("text", [None, "", "a,b\n1,2\n", "# x: y\n"])
+def test_no_rows(tmp_path, text):
+    path = tmp_path / "rows.csv"
+    if text is not None:
+        path.write_text(text)
+    output = bench("--replay", path, "-o", tmp_path, status=1)
+    assert output.startswith("sddf bench: ") and str(path) in output
+    assert not (tmp_path / "index.html").exists()
+
+
+# ---- the descriptions -----------------------------------------------------------------------------
+
+
+def elements(name):
+    """A description as a list of (element, attributes), in its order."""
+    return [(element.tag, dict(element.attrib))
+            for element in ElementTree.parse(SYSTEMS / f"{name}.xml").getroot().iter()]
+
+
+def test_limits_differ_in_nothing_else():
+    """E6 is E5 but for B's transmit queue, E7 is E5 but for B's limit."""
+    e5 = elements("e5")
+    for name, changed in (("e6", {"tx"}), ("e7", {"limit", "window"})):
+        other = elements(name)
+        assert len(e5) == len(other)
+        different = set()
+        for (tag, ours), (other_tag, theirs) in zip(e5, other):
+            assert tag == other_tag
+            keys = {key for key in ours.keys() | theirs.keys() if ours.get(key) != theirs.get(key)}
+            if keys:
+                assert tag == "client" and ours["pd"] == theirs["pd"]
+                different |= keys
+        assert different == changed, name
