@@ -420,8 +420,11 @@ static unsigned pass(unsigned directions)
     return again;
 }
 
-/* Once a wake-up, so that a device that is broken for good does not keep us. */
-static bool mend(void)
+/*
+ * Once a wake-up, so that a device that is broken for good does not keep us. Returns what is to be
+ * served then: with no device, frames that are to be sent go back.
+ */
+static unsigned mend(void)
 {
     const bool was_live = live;
     live = broken = false;
@@ -429,24 +432,21 @@ static bool mend(void)
     if (!reset_done) {
         reset_done = true;
         if (device_start()) {
-            return true;
-        }
-        if (was_live) {
-            say("the device is gone, or does not reset: it is left alone");
+            return SERVE_RX | SERVE_TX;
         }
     }
-    return false;
+    if (was_live) {
+        say("the device is gone, or does not reset: it is left alone");
+    }
+    return SERVE_TX;
 }
 
 static void serve(unsigned directions)
 {
-    if (!live) {
-        directions = mend() ? SERVE_RX | SERVE_TX : SERVE_TX;
-    }
     while (directions != 0) {
         directions = pass(directions);
         if (broken) {
-            directions = mend() ? SERVE_RX | SERVE_TX : SERVE_TX;
+            directions = mend();
         }
     }
 }
@@ -456,11 +456,13 @@ static void serve(unsigned directions)
 /* What happens seldom. 7.4.5: the causes are cleared first, so what changes after this is said. */
 static void other_interrupt(void)
 {
+    if (!live) {
+        return;
+    }
     e1000e_forget(&device, device.other_cause);
     const uint32_t status = e1000e_status(&device);
     if (status == E1000E_ALL_ONES) {
-        live = false;
-        serve(SERVE_TX);
+        serve(mend());
         return;
     }
     const struct e1000e_losses losses = e1000e_losses(&device);
@@ -470,11 +472,11 @@ static void other_interrupt(void)
     if (up != link_up) {
         link_up = up;
         say_link(status);
-        if (!up && live && descriptors_in_flight(&tx) != 0) {
+        if (!up && descriptors_in_flight(&tx) != 0 && !reset_done) {
             reset_done = true;
-            device_start();
+            broken = !device_start();
         }
-        serve(SERVE_RX | SERVE_TX);
+        serve(broken ? mend() : SERVE_RX | SERVE_TX);
     }
     if (live) {
         e1000e_arm(&device, device.other_cause);
@@ -490,23 +492,26 @@ static void look_for_jumps(void)
                  (tx.done != tx.published &&
                   descriptors_jumped(&tx, tx.end[tx.done & (tx.size - 1)] - 1));
         if (broken) {
-            serve(mend() ? SERVE_RX | SERVE_TX : SERVE_TX);
+            serve(mend());
         }
     }
 }
 
 static void traffic_interrupt(void)
 {
+    if (!live) {
+        return;
+    }
     if (!device.vectors) {
         const uint32_t causes = e1000e_read(&device, E1000E_ICR);
         if ((causes & device.other_cause) != 0) { /* or all ones */
             other_interrupt();
-        } else if (live) {
+        } else {
             e1000e_arm(&device, device.other_cause);
         }
     }
     rx_interrupts = tx_interrupts = false; /* masked by the message, or by the read */
-    serve(SERVE_RX | (tx_due() ? SERVE_TX : 0));
+    serve(live ? SERVE_RX | (tx_due() ? SERVE_TX : 0) : 0);
     look_for_jumps();
 }
 
@@ -522,8 +527,11 @@ void notified(microkit_channel ch)
     }
     count(NET_STAT_WAKEUPS, 1);
     reset_done = false;
+    if (!live) {
+        serve(mend());
+    }
     if (ch == sddf_net_config.rx.channel) {
-        serve(SERVE_RX);
+        serve(live ? SERVE_RX : 0);
     } else if (ch == sddf_net_config.tx.channel) {
         serve(SERVE_TX);
     } else if (device.vectors && ch == sddf_net_config.device.irq[IRQ_OTHER]) {
@@ -559,12 +567,12 @@ static bool attach_device(void)
 {
     const struct sddf_device_config *config = &sddf_net_config.device;
     const struct sddf_region_config *rings = &config->region[REGION_RINGS];
-    if (config->region_count != REGIONS || config->irq_count < 1 || config->irq_count > IRQS ||
+    if (config->region_count < REGIONS || config->irq_count < 1 ||
         config->region[REGION_REGISTERS].size < E1000E_REGISTERS_SIZE ||
         (rings->vaddr | rings->io_address | rings->size / 2) % SDDF_CACHE_LINE != 0) {
         return false;
     }
-    e1000e_attach(&device, config->region[REGION_REGISTERS].vaddr, config->irq_count == IRQS);
+    e1000e_attach(&device, config->region[REGION_REGISTERS].vaddr, config->irq_count >= IRQS);
     ring_size = largest_ring();
     return ring_size != 0;
 }
