@@ -139,4 +139,5 @@ void tool_close(struct tool_input *input)
     }
     free(input->owned);
     free(input->folders);
+    free(input->cards);
 }

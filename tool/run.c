@@ -47,12 +47,12 @@ static bool may_use_xdp(void)
     return net && (admin || (has >> CAP_BPF & 1) != 0) && whole_machine();
 }
 
-/* Does a PD of the system have an interrupt or a region of a device of this class? */
+/* Does a PD have an interrupt of a device of this class that is the kernel's, not a card? */
 static bool uses(const struct system *system, const struct board *board, const char *class_)
 {
     for (size_t d = 0; d < board->device_count; d++) {
         const struct board_device *device = &board->devices[d];
-        if (strcmp(device->class_, class_) != 0) {
+        if (strcmp(device->class_, class_) != 0 || device->card_count != 0) {
             continue;
         }
         for (size_t p = 0; p < system->pd_count; p++) {
@@ -82,7 +82,7 @@ static int start(const struct tool_command *self, struct tool_input *input,
                           "image for it",
                           input->board.name);
     }
-    if (!tool_load(input)) {
+    if (!tool_choose_cards(input) || !tool_load(input)) {
         return TOOL_MISTAKES;
     }
     if (uses(&input->system, &input->board, "network")) {
@@ -105,6 +105,9 @@ static int run(const struct tool_command *self, int argc, char **argv)
         {"board", required_argument, NULL, 'b'},
         {"search-path", required_argument, NULL, 's'},
         {"netdev", required_argument, NULL, 'n'},
+        {"pci", required_argument, NULL, 'p'},
+        {"take", no_argument, NULL, 'T'},
+        {"unsafe-no-iommu", no_argument, NULL, 'u'},
         {"console", required_argument, NULL, 'o'},
         {"state", required_argument, NULL, 't'},
         {"seconds", required_argument, NULL, 'c'},
@@ -134,6 +137,15 @@ static int run(const struct tool_command *self, int argc, char **argv)
             break;
         case 'n':
             how.device.netdev = optarg;
+            break;
+        case 'p':
+            tool_add_card(&input, optarg);
+            break;
+        case 'T':
+            how.device.take = true;
+            break;
+        case 'u':
+            how.device.unsafe_no_iommu = true;
             break;
         case 'o':
             how.device.console = optarg;
@@ -189,7 +201,9 @@ static int run(const struct tool_command *self, int argc, char **argv)
     }
     input.description = argv[optind];
     bool chosen = input.board_name != NULL || may_use_xdp();
-    if (input.board_name == NULL) {
+    if (input.board_name == NULL && input.card_count != 0) {
+        input.board_name = "linux_vfio";
+    } else if (input.board_name == NULL) {
         input.board_name = chosen ? "linux" : "linux_tap";
     }
     status = start(self, &input, &how, chosen);
@@ -211,8 +225,15 @@ const struct tool_command tool_run = {
         "  --console TTY          the terminal that is the system's serial device, if it has\n"
         "                         one. By default standard input and output, which need not\n"
         "                         be a terminal\n"
-        "  -b, --board BOARD      linux (AF_XDP), linux_tap, or a board file. By default\n"
-        "                         AF_XDP if this process may use it, else TAP\n"
+        "  --pci DEVICE           the PCI device that is the system's network device, driven\n"
+        "                         directly: 0000:03:00.0 or 8086:10d3. For the second one\n"
+        "                         again; for a certain one ethernet1=0000:03:00.0\n"
+        "  --take                 PCI devices may be taken from the kernel's drivers, which\n"
+        "                         get them back at the end\n"
+        "  --unsafe-no-iommu      drive them also where no IOMMU confines them\n"
+        "  -b, --board BOARD      linux (AF_XDP), linux_tap, linux_vfio (PCI), or a board\n"
+        "                         file. By default linux_vfio with --pci; else AF_XDP if this\n"
+        "                         process may use it, else TAP\n"
         "  --search-path FOLDER   look for programs here first; may be repeated\n"
         "  --seconds N            shut down after N seconds\n"
         "  --state FILE           write the running system's particulars there, as JSON\n"
@@ -237,6 +258,7 @@ const struct tool_command tool_run = {
         "Examples:\n"
         "\n"
         "  sddf run examples/echo/echo.xml --netdev veth0\n"
+        "  sddf run examples/echo/echo.xml --pci 0000:03:00.0 --take\n"
         "  taskset -c 1 sddf run examples/echo/echo.xml --netdev veth0 --seconds 10\n",
     .run = run,
 };

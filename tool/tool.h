@@ -40,6 +40,8 @@ struct tool_input {
     const char *board_name; /* "linux", or the path of a board file */
     const char **folders;   /* of --search-path, in order */
     size_t folder_count;
+    const char **cards; /* of --pci, in order */
+    size_t card_count;
     struct system system;
     struct board board;
     struct system_search search;
@@ -63,6 +65,10 @@ bool tool_sdk_image(const struct tool_sdk *sdk, const char *board, const char *f
                     const char *name, char **why);
 
 void tool_add_folder(struct tool_input *input, const char *folder);
+
+/* PCI devices at the board's places (tool/cards.c); once the board is loaded: their cards. */
+void tool_add_card(struct tool_input *input, const char *what);
+bool tool_choose_cards(struct tool_input *input);
 
 /* The board first, and only it: true if it could be read; otherwise the mistakes are printed. */
 bool tool_load_board(struct tool_input *input);

@@ -6,11 +6,8 @@
 #include <string.h>
 
 static const struct linux_device_kind *const kinds[] = {
-    &linux_device_xdp,
-    &linux_device_tap,
-    &linux_device_timerfd,
-    &linux_device_terminal,
-    &linux_device_idle,
+    &linux_device_xdp,      &linux_device_tap,  &linux_device_timerfd,
+    &linux_device_terminal, &linux_device_idle, &linux_device_vfio,
 };
 
 bool linux_device_fail(char **why, const char *format, ...)
@@ -47,7 +44,7 @@ bool linux_device_open(const struct board_device *board, struct linux_device *de
     if (kind == NULL) {
         return linux_device_fail(why,
                                  "the board's device %s is of kind \"%s\", which is none of "
-                                 "af_xdp, tap, timerfd, terminal, cpu_idle",
+                                 "af_xdp, tap, timerfd, terminal, cpu_idle, vfio",
                                  board->name, board->kind);
     }
     if (board->region_count > LINUX_DEVICE_REGIONS || board->irq_count > LINUX_DEVICE_IRQS) {

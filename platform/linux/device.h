@@ -74,9 +74,11 @@ struct linux_device {
 
 /* What the command line says. */
 struct linux_device_options {
-    const char *netdev;  /* interface for ethernet0; NULL: none was named */
-    const char *console; /* the terminal that is serial0; NULL: standard input and output */
-    bool allow_generic;  /* generic XDP where the interface has no native mode */
+    const char *netdev;   /* interface for ethernet0; NULL: none was named */
+    const char *console;  /* the terminal that is serial0; NULL: standard input and output */
+    bool allow_generic;   /* generic XDP where the interface has no native mode */
+    bool take;            /* PCI devices may be taken from the kernel's drivers */
+    bool unsafe_no_iommu; /* ... and driven where nothing confines them */
     bool verbose;
 };
 
@@ -105,12 +107,16 @@ extern const struct linux_device_kind linux_device_tap;      /* "tap" */
 extern const struct linux_device_kind linux_device_timerfd;  /* "timerfd" */
 extern const struct linux_device_kind linux_device_terminal; /* "terminal" */
 extern const struct linux_device_kind linux_device_idle;     /* "cpu_idle" */
+extern const struct linux_device_kind linux_device_vfio;     /* "vfio" */
 
 /*
  * May this process use AF_XDP at all? That takes privileges in the machine's first user namespace;
  * who has none uses the TAP board. False with `*why` set (to be freed).
  */
 bool linux_device_xdp_permitted(char **why);
+
+/* Does the system have anything of the device: a region, an interrupt, its IO address space? */
+bool linux_device_used(const struct system *system, const struct board_device *device);
 
 bool linux_device_open(const struct board_device *board, struct linux_device *device,
                        const struct system *system, const struct linux_memory *memory,

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "internal.h"
+#include "platform/linux/guard.h"
 
 void linux_complain(const char *format, ...)
 {
@@ -207,6 +208,23 @@ static void raise_descriptor_limit(void)
     }
 }
 
+static int run(void *context)
+{
+    struct linux_loader *loader = context;
+    linux_state_remove(loader); /* what a killed loader left says nothing of this system */
+    raise_descriptor_limit();
+    linux_clock_begin(loader);
+    prepare(loader);
+    int status = 1;
+    if (linux_resources_open(loader) && plan(loader) && start(loader))
+        status = linux_supervise(loader) ? loader->status : 1;
+    close_all(loader);
+    linux_state_remove(loader);
+    linux_output_end();
+    linux_supervise_release(loader); /* not before: a second Ctrl-C must not stop the clean-up */
+    return status;
+}
+
 int linux_run(const struct system *expanded, const struct board *board,
               const struct system_search *search, const struct linux_options *options)
 {
@@ -214,16 +232,5 @@ int linux_run(const struct system *expanded, const struct board *board,
         .system = expanded, .board = board, .search = search, .options = options};
     if (!supported(expanded))
         return 1;
-    linux_state_remove(&loader); /* what a killed loader left says nothing of this system */
-    raise_descriptor_limit();
-    linux_clock_begin(&loader);
-    prepare(&loader);
-    int status = 1;
-    if (linux_resources_open(&loader) && plan(&loader) && start(&loader))
-        status = linux_supervise(&loader) ? loader.status : 1;
-    close_all(&loader);
-    linux_state_remove(&loader);
-    linux_output_end();
-    linux_supervise_release(&loader); /* not before: a second Ctrl-C must not stop the clean-up */
-    return status;
+    return linux_guard(expanded, board, &options->device, run, &loader);
 }

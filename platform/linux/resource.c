@@ -32,7 +32,7 @@ static bool has_irq(const struct board_device *device, uint64_t irq)
     return irq_index(device, irq) < device->irq_count;
 }
 
-static bool used(const struct system *system, const struct board_device *device)
+bool linux_device_used(const struct system *system, const struct board_device *device)
 {
     for (size_t i = 0; i < system->region_count; i++)
         if (system->regions[i].has_phys && board_region_of(device, &system->regions[i]) != NULL)
@@ -93,7 +93,7 @@ bool linux_resources_open(struct linux_loader *loader)
         return false;
     loader->devices = calloc(board->device_count + 1, sizeof *loader->devices);
     for (size_t i = 0; i < board->device_count; i++) {
-        if (!used(loader->system, &board->devices[i]))
+        if (!linux_device_used(loader->system, &board->devices[i]))
             continue;
         struct linux_device *device = &loader->devices[loader->device_count];
         char *why = NULL;

@@ -1,0 +1,195 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The guest: a q35 machine of QEMU's, interpreted (TCG) so that it is the same everywhere, with an
+emulated Intel IOMMU between its network cards and its memory. Each card's wire ends here, in a
+socket; commands go to a shell on its second serial port."""
+
+import os
+import re
+import select
+import shlex
+import socket
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+import image
+
+BOOT_S = 120  # seconds: some ten are usual
+
+
+class Wire:
+    """The other end of a card's cable: one frame a datagram."""
+
+    def __init__(self, folder, name):
+        self.host = str(folder / f"{name}-host")
+        self.card = str(folder / f"{name}-card")
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
+        self.socket.bind(self.host)
+        self.socket.setblocking(False)
+
+    def netdev(self, name):
+        return (f"dgram,id={name},local.type=unix,local.path={self.card},"
+                f"remote.type=unix,remote.path={self.host}")
+
+    def send(self, frame):
+        """False: the card's queue is full."""
+        try:
+            self.socket.sendto(frame, self.card)
+            return True
+        except BlockingIOError:
+            return False
+
+    def drain(self):
+        while self.receive(0) is not None:
+            pass
+
+    def receive(self, seconds):
+        """The next frame within so long, or None."""
+        if not select.select([self.socket], [], [], seconds)[0]:
+            return None
+        try:
+            return self.socket.recv(65536)
+        except BlockingIOError:
+            return None
+
+    def expect(self, wanted, seconds):
+        """The first frame for which wanted(frame) is true, or None."""
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            frame = self.receive(left)
+            if frame is not None and wanted(frame):
+                return frame
+        return None
+
+    def ask(self, frame, wanted, seconds=30, every=2):
+        """Sends the frame again and again until what is wanted comes back."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            self.send(frame)
+            answer = self.expect(wanted, every)
+            if answer is not None:
+                return answer
+        return None
+
+    def close(self):
+        self.socket.close()
+
+
+class CommandFailed(AssertionError):
+    pass
+
+
+class Guest:
+    """Cards are (name, QEMU's device with its options); the i-th, from 0 on, stands at 0000:0(1+i):00.0."""
+
+    def __init__(self, cards, initrd, append="intel_iommu=on", iommu=True, memory=768, options=()):
+        self.folder = Path(tempfile.mkdtemp(prefix="sddf-guest-"))
+        self.wires = [Wire(self.folder, name) for name, _ in cards]
+        self.log = self.folder / "console"
+        self.mark = 0
+        command = ["qemu-system-x86_64", "-machine", "q35,accel=tcg", "-cpu", "max", "-smp", "1",
+                   "-m", str(memory), "-display", "none", "-nodefaults", "-no-reboot",
+                   "-kernel", str(image.kernel()), "-initrd", str(initrd),
+                   "-append", f"console=ttyS0 panic=-1 mitigations=off nokaslr {append}",
+                   "-serial", f"file:{self.log}",
+                   "-serial", f"unix:{self.folder}/shell,server=on,wait=off", *options]
+        if iommu:
+            command += ["-device", "intel-iommu,intremap=on"]
+        for i, (name, device) in enumerate(cards):
+            # Each behind a port of its own: alone on its bus, it can be reset.
+            command += ["-device", f"pcie-root-port,id=port{i},chassis={i},addr={3 + i}.0",
+                        "-netdev", self.wires[i].netdev(name),
+                        "-device", f"{device},netdev={name},bus=port{i},romfile="]
+        self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                                        stderr=open(self.folder / "qemu", "wb"))
+        try:
+            self.shell = self.connect()
+            self.expect("ready\n", BOOT_S)
+        except BaseException:
+            self.close()
+            raise
+
+    def console(self):
+        text = self.log.read_text(errors="replace") if self.log.exists() else ""
+        return text + (self.folder / "qemu").read_text(errors="replace")
+
+    def connect(self):
+        end = time.monotonic() + BOOT_S
+        while True:
+            shell = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            try:
+                shell.connect(str(self.folder / "shell"))
+                return shell
+            except OSError:
+                shell.close()
+                if self.process.poll() is not None or time.monotonic() > end:
+                    raise AssertionError(f"QEMU did not start:\n{self.console()[-2000:]}")
+                time.sleep(0.1)
+
+    def read(self, seconds):
+        """What the shell has said, if something within so long."""
+        try:
+            if select.select([self.shell], [], [], seconds)[0]:
+                return self.shell.recv(65536).decode(errors="replace").replace("\r", "")
+        except ConnectionResetError:
+            time.sleep(0.1)  # QEMU has ended: its process will tell
+        return ""
+
+    def expect(self, pattern, seconds):
+        """Waits until the shell has said something that matches; what it was."""
+        end = time.monotonic() + seconds
+        text = ""
+        while (match := re.match(pattern, text)) is None:
+            left = end - time.monotonic()
+            if left <= 0 or self.process.poll() is not None:
+                raise AssertionError(f"the guest's shell did not say {pattern!r} in {seconds} s, but "
+                                     f"{text[-1000:]!r}, and its console\n{self.console()[-3000:]}")
+            text += self.read(min(left, 0.5))
+        return match
+
+    def try_run(self, command, timeout=60):
+        """Runs a line of shell in the guest: its exit status, and what it printed."""
+        self.mark += 1
+        mark = f"=={self.mark}=="
+        assert "\n" not in command, command
+        line = f"(eval {shlex.quote(command)}); status=$?; echo; echo {mark} $status\n"
+        self.shell.sendall(line.encode())
+        text = self.expect(rf"(?s)(.*)\n{mark} (\d+)\n", timeout)
+        return int(text[2]), text[1].strip("\n")
+
+    def run(self, command, timeout=60):
+        """The same for what has to work: what it printed."""
+        status, output = self.try_run(command, timeout)
+        if status != 0:
+            raise CommandFailed(f"{command!r} in the guest: exit status {status}\n{output}")
+        return output
+
+    def wait_for(self, command, seconds=60):
+        """Until the command succeeds."""
+        end = time.monotonic() + seconds
+        while True:
+            status, output = self.try_run(command)
+            if status == 0:
+                return output
+            if time.monotonic() > end:
+                raise AssertionError(f"{command!r} did not become true in {seconds} s; last it said\n"
+                                     f"{output}")
+            time.sleep(0.2)
+
+    def write(self, path, text):
+        """A text file in the guest."""
+        lines = " ".join(shlex.quote(line) for line in text.split("\n"))
+        self.run(f"printf '%s\\n' {lines} >{path}")
+
+    def close(self):
+        self.process.kill()
+        self.process.wait()
+        for wire in self.wires:
+            wire.close()
+        if getattr(self, "shell", None) is not None:
+            self.shell.close()
+        for path in self.folder.iterdir():
+            path.unlink()
+        os.rmdir(self.folder)
