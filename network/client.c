@@ -19,6 +19,7 @@ struct buffers {
     uint32_t spare_count;
     uint32_t in_use;
     uint32_t count; /* in the region */
+    uint64_t base;  /* what entries' addresses begin at */
 };
 
 static struct {
@@ -40,11 +41,12 @@ static struct {
  */
 static bool accept(struct buffers *b, uint64_t address, uint32_t *buffer)
 {
-    if (address / NET_BUFFER_SIZE >= b->count) {
+    const uint64_t offset = address - b->base;
+    if (offset / NET_BUFFER_SIZE >= b->count) {
         client.count[NET_STAT_REFUSED_ADDRESS]++;
         return false;
     }
-    *buffer = (uint32_t)(address / NET_BUFFER_SIZE);
+    *buffer = (uint32_t)(offset / NET_BUFFER_SIZE);
     if (b->place[*buffer] != AWAY) {
         client.count[NET_STAT_REFUSED_OWNER]++;
         return false;
@@ -52,6 +54,11 @@ static bool accept(struct buffers *b, uint64_t address, uint32_t *buffer)
     b->place[*buffer] = IN_USE;
     b->in_use++;
     return true;
+}
+
+static struct net_entry empty_entry(const struct buffers *b, uint32_t buffer)
+{
+    return (struct net_entry){.address = b->base + (uint64_t)buffer * NET_BUFFER_SIZE};
 }
 
 /* IN_USE to SPARE. False if it is not in use: the caller's mistake. */
@@ -85,8 +92,7 @@ static void rx_provide(void)
     struct buffers *b = &client.rx;
     while (b->spare_count > 0) {
         uint32_t buffer = b->spare[b->spare_count - 1];
-        struct net_entry entry = {.address = (uint64_t)buffer * NET_BUFFER_SIZE};
-        if (!net_queue_enqueue(&client.rx_free, entry)) {
+        if (!net_queue_enqueue(&client.rx_free, empty_entry(b, buffer))) {
             return; /* the copier's head is behind; the next flush tries again */
         }
         b->spare_count--;
@@ -104,16 +110,16 @@ enum net_receive net_client_receive(struct net_frame *frame)
     if (!accept(&client.rx, entry.address, &buffer)) {
         return NET_RECEIVE_REFUSED;
     }
-    uint64_t offset = entry.address % NET_BUFFER_SIZE;
+    uint64_t offset = entry.address - client.rx.base;
     if (entry.length < NET_FRAME_MIN || entry.length > NET_FRAME_MAX ||
-        entry.length > NET_BUFFER_SIZE - offset) {
+        entry.length > NET_BUFFER_SIZE - offset % NET_BUFFER_SIZE) {
         client.count[NET_STAT_REFUSED_LENGTH]++;
         put_aside(&client.rx, buffer); /* the frame makes no sense, but the buffer is ours */
         return NET_RECEIVE_REFUSED;
     }
     client.count[NET_STAT_RX_PACKETS]++;
     client.count[NET_STAT_RX_BYTES] += entry.length;
-    frame->data = client.rx_data + entry.address;
+    frame->data = client.rx_data + offset;
     frame->buffer = buffer;
     frame->length = entry.length;
     frame->flags = entry.flags & NET_CSUM_VERIFIED;
@@ -183,11 +189,11 @@ void net_client_send(uint32_t buffer, uint16_t length, uint16_t flags, uint16_t 
         client.count[NET_STAT_REFUSED_OWNER]++;
         return;
     }
-    struct net_entry entry = {.address = (uint64_t)buffer * NET_BUFFER_SIZE,
-                              .length = length,
-                              .flags = flags,
-                              .csum_start = csum_start,
-                              .csum_offset = csum_offset};
+    struct net_entry entry = empty_entry(&client.tx, buffer);
+    entry.length = length;
+    entry.flags = flags;
+    entry.csum_start = csum_start;
+    entry.csum_offset = csum_offset;
     if (!net_queue_enqueue(&client.tx_active, entry)) {
         /* Several were reserved at once, and there was room for the first of them only. */
         client.count[NET_STAT_DROP_FULL]++;
@@ -306,27 +312,28 @@ static void mark_queued(struct buffers *b, const sddf_atomic_u64 *entries, uint3
     for (uint32_t i = 0; i < count; i++) {
         uint32_t slot = (from + i) & (capacity - 1);
         uint64_t address = sddf_load_relaxed_u64(&entries[(size_t)slot * net_queue_words]);
-        if (address / NET_BUFFER_SIZE < b->count) {
-            b->place[address / NET_BUFFER_SIZE] = AWAY;
+        uint64_t buffer = (address - b->base) / NET_BUFFER_SIZE;
+        if (buffer < b->count) {
+            b->place[buffer] = AWAY;
         }
     }
 }
 
-static void rx_start(void)
+/*
+ * Buffers that are ours at the start, but for those that lie in a queue. (In the order of the two
+ * queues: a buffer that the neighbour takes out of the first meanwhile is in neither later.)
+ */
+static void buffers_start(struct buffers *b, struct sddf_queue_producer *given,
+                          struct sddf_queue_consumer *coming)
 {
-    struct buffers *b = &client.rx;
     for (uint32_t buffer = 0; buffer < b->count; buffer++) {
         b->place[buffer] = SPARE;
     }
-    /* First what is offered: a buffer that the copier takes meanwhile is in neither queue later. */
-    const struct sddf_queue_producer *offered = &client.rx_free;
-    uint32_t room = sddf_queue_space(&client.rx_free, offered->capacity);
-    uint32_t waiting = offered->capacity - room;
-    mark_queued(b, offered->own->entries, offered->tail - waiting, waiting, offered->capacity);
-    const struct sddf_queue_consumer *arrived = &client.rx_active;
-    uint32_t frames = sddf_queue_available(&client.rx_active);
-    mark_queued(b, arrived->peer->entries, arrived->head, frames, arrived->capacity);
-    /* The last first: spares are a stack, and buffer 0 is to be offered first. */
+    uint32_t waiting = given->capacity - sddf_queue_space(given, given->capacity);
+    mark_queued(b, given->own->entries, given->tail - waiting, waiting, given->capacity);
+    uint32_t entries = sddf_queue_available(coming);
+    mark_queued(b, coming->peer->entries, coming->head, entries, coming->capacity);
+    /* The last first: spares are a stack, and buffer 0 is to be the first that is used. */
     for (uint32_t buffer = b->count; buffer-- > 0;) {
         if (b->place[buffer] == SPARE) {
             b->spare[b->spare_count++] = buffer;
@@ -356,9 +363,16 @@ bool net_client_init(void)
     client.tx_data = at(config->tx_data.vaddr);
     client.rx.count = config->rx_buffer_count;
     client.tx.count = config->tx_buffer_count;
+    client.rx.base = config->rx_data.io_address;
+    client.tx.base = config->tx_data.io_address;
     attach_statistics(&config->stats);
 
-    rx_start();
+    if (config->rx_lent == 0) {
+        buffers_start(&client.rx, &client.rx_free, &client.rx_active);
+    }
+    if (config->tx_own != 0) {
+        buffers_start(&client.tx, &client.tx_active, &client.tx_free);
+    }
     net_client_flush();
     return true;
 }

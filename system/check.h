@@ -27,3 +27,7 @@ void check_idles(const struct check *c);
 /* The board's device of that name and class, or NULL with the mistake reported. */
 const struct board_device *check_device(const struct check *c, const char *name, const char *class_,
                                         struct system_place place);
+
+/* What a network says of parts that it does without (check_left_out.c). */
+struct system_network;
+void check_left_out(const struct check *c, const struct system_network *network);

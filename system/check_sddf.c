@@ -170,7 +170,8 @@ static void check_doubled(const struct check *c, const struct network_client *a,
 }
 
 /* A copier above its client, so that a greedy client cannot keep packets from being taken away. */
-static void check_copier(const struct check *c, const struct network_client *client)
+static void check_copier(const struct check *c, const struct system_network *network,
+                         const struct network_client *client)
 {
     if (client->pd == SYSTEM_NONE) {
         return;
@@ -178,7 +179,7 @@ static void check_copier(const struct check *c, const struct network_client *cli
     const struct system_pd *pd = &c->system->pds[client->pd];
     unsigned copy =
         client->copy.has_priority ? (unsigned)client->copy.priority : NETWORK_PRIORITY_COPY;
-    if (pd->priority >= copy) {
+    if (client->has_copier && network->shared && pd->priority >= copy) {
         system_error(c->errors, client->place,
                      "\"%s\" (priority %u) must have a lower priority than its copier (%u)",
                      pd->name, pd->priority, copy);
@@ -214,7 +215,7 @@ static void check_client(const struct check *c, const struct system_network *net
     if (client->subnet.valid) {
         check_subnet(c, client);
     }
-    check_copier(c, client);
+    check_copier(c, network, client);
     for (size_t i = 0; i < index; i++) {
         check_doubled(c, client, &network->clients[i], true);
     }
@@ -264,6 +265,7 @@ void check_networks(const struct check *c)
             check_client(c, network, j);
         }
         check_limits(c, network);
+        check_left_out(c, network);
     }
 }
 

@@ -117,6 +117,18 @@ static struct expand_channel both_ways(struct making *m, size_t a, size_t b,
     return expand_channel(m->e, a, b, false, true, true, place);
 }
 
+/* The driver hears of a data region by its IO address, and has it only if it must. */
+static void driver_data(struct making *m, size_t index, uint64_t io_address, unsigned perms)
+{
+    struct net_driver_config *driver = &m->driver_config;
+    struct sddf_region_config *entry = &driver->data[driver->data_count++];
+    if (m->device->data) {
+        *entry = expand_map(m->e, m->driver, index, perms);
+    }
+    entry->size = m->e->system->regions[index].size;
+    entry->io_address = io_address;
+}
+
 /* A Tx data region: its sender's, readable for virt_tx, and at an IO address of its own. */
 static void tx_data(struct making *m, const char *who, uint32_t buffers, size_t sender,
                     struct sddf_region_config *at_sender, struct net_virt_tx_client *at_virt,
@@ -127,13 +139,7 @@ static void tx_data(struct making *m, const char *who, uint32_t buffers, size_t 
     at_virt->data = expand_map(m->e, m->virt_tx, index, R);
     at_virt->data.io_address = expand_io(m->e, &m->io, index, R);
     at_virt->buffer_count = buffers;
-    struct net_driver_config *driver = &m->driver_config;
-    struct sddf_region_config *entry = &driver->data[driver->data_count++];
-    if (m->device->data) {
-        *entry = expand_map(m->e, m->driver, index, R);
-    }
-    entry->size = m->e->system->regions[index].size;
-    entry->io_address = at_virt->data.io_address;
+    driver_data(m, index, at_virt->data.io_address, R);
 }
 
 /* ---- the shared part ----------------------------------------------------------------------- */
@@ -151,46 +157,45 @@ static uint32_t tx_return_capacity(const struct system_network *n)
     return capacity;
 }
 
-static void make_dma(struct making *m)
+static void make_driver(struct making *m)
 {
-    uint32_t buffers = (uint32_t)m->n->rx_buffers;
-    m->dma = region(m, "", "rx_dma", (uint64_t)buffers * NET_BUFFER_SIZE, m->n->place);
+    const struct system_network *n = m->n;
+    struct net_driver_config *driver = &m->driver_config;
+    expand_device(m->e, m->driver, m->device, &m->io, &driver->device, n->place);
+    driver->device.ring_size = (uint32_t)(n->ring_size != 0 ? n->ring_size : m->device->ring_size);
+    m->dma = region(m, "", "rx_dma", n->rx_buffers * NET_BUFFER_SIZE, n->place);
     /* What it receives the device may write; only where nothing can tell the two may it read that.
      */
     m->dma_io = expand_io(m->e, &m->io, m->dma, m->device->card_count != 0 ? W : RW);
-    m->virt_rx_config.data = expand_map(m->e, m->virt_rx, m->dma, R);
-    m->virt_rx_config.data.io_address = m->dma_io;
-    m->virt_rx_config.buffer_count = buffers;
-    struct net_driver_config *driver = &m->driver_config;
-    struct sddf_region_config *entry = &driver->data[driver->data_count++];
-    if (m->device->data) {
-        *entry = expand_map(m->e, m->driver, m->dma, RW);
-    }
-    entry->size = m->e->system->regions[m->dma].size;
-    entry->io_address = m->dma_io;
+    driver_data(m, m->dma, m->dma_io, RW);
+    driver->stats = stats(m, m->driver, "driver");
 }
 
-static void make_components(struct making *m)
+/* The driver's two pairs, with the virtualisers or with its only client. */
+static void make_driver_pairs(struct making *m, struct side rx, struct side tx)
+{
+    struct system_place place = m->n->place;
+    uint32_t buffers = (uint32_t)m->n->rx_buffers;
+    pair(m, "driver", "rx", buffers, buffers, (struct side){m->driver, &m->driver_config.rx}, rx,
+         both_ways(m, m->driver, rx.pd, place), place);
+    pair(m, "driver", "tx", tx_return_capacity(m->n), DRIVER_TX_CAPACITY, tx,
+         (struct side){m->driver, &m->driver_config.tx}, both_ways(m, tx.pd, m->driver, place),
+         place);
+}
+
+static void make_shared(struct making *m)
 {
     const struct system_network *n = m->n;
     m->driver = component(m, "driver", m->device->driver, NETWORK_PRIORITY_DRIVER, &n->driver);
     m->virt_tx = component(m, "virt_tx", "net_virt_tx.elf", NETWORK_PRIORITY_VIRT_TX, &n->virt_tx);
     m->virt_rx = component(m, "virt_rx", "net_virt_rx.elf", NETWORK_PRIORITY_VIRT_RX, &n->virt_rx);
     m->arp = component(m, "arp", "net_arp.elf", NETWORK_PRIORITY_ARP, &n->arp);
-
-    struct net_driver_config *driver = &m->driver_config;
-    expand_device(m->e, m->driver, m->device, &m->io, &driver->device, n->place);
-    driver->device.ring_size = (uint32_t)(n->ring_size != 0 ? n->ring_size : m->device->ring_size);
-    make_dma(m);
-    uint32_t buffers = (uint32_t)n->rx_buffers;
-    pair(m, "driver", "rx", buffers, buffers, (struct side){m->driver, &driver->rx},
-         (struct side){m->virt_rx, &m->virt_rx_config.driver},
-         both_ways(m, m->driver, m->virt_rx, n->place), n->place);
-    pair(m, "driver", "tx", tx_return_capacity(n), DRIVER_TX_CAPACITY,
-         (struct side){m->virt_tx, &m->virt_tx_config.driver},
-         (struct side){m->driver, &driver->tx}, both_ways(m, m->virt_tx, m->driver, n->place),
-         n->place);
-    driver->stats = stats(m, m->driver, "driver");
+    make_driver(m);
+    m->virt_rx_config.data = expand_map(m->e, m->virt_rx, m->dma, R);
+    m->virt_rx_config.data.io_address = m->dma_io;
+    m->virt_rx_config.buffer_count = (uint32_t)n->rx_buffers;
+    make_driver_pairs(m, (struct side){m->virt_rx, &m->virt_rx_config.driver},
+                      (struct side){m->virt_tx, &m->virt_tx_config.driver});
     m->virt_rx_config.stats = stats(m, m->virt_rx, "virt_rx");
     m->virt_tx_config.stats = stats(m, m->virt_tx, "virt_tx");
     m->virt_tx_config.policy = n->policy;
@@ -228,8 +233,8 @@ static void make_arp(struct making *m)
 /* ---- a client ------------------------------------------------------------------------------ */
 
 /* DMA region --virt_rx--> copier --> the client's own region. */
-static void make_client_rx(struct making *m, const struct network_client *c, const char *name,
-                           struct net_client_config *client)
+static void make_client_copier(struct making *m, const struct network_client *c, const char *name,
+                               struct net_virt_rx_client *at_virt, struct net_client_config *client)
 {
     char *who = model_format("copy_%s", name);
     uint32_t capacity = (uint32_t)c->rx;
@@ -238,11 +243,6 @@ static void make_client_rx(struct making *m, const struct network_client *c, con
     size_t copier =
         expand_pd(m->e, pd_name, "net_copy.elf", NETWORK_PRIORITY_COPY, &c->copy, c->place);
     free(pd_name);
-
-    struct net_virt_rx_client *at_virt =
-        &m->virt_rx_config.client[m->virt_rx_config.client_count++];
-    memcpy(at_virt->mac, c->mac, sizeof(at_virt->mac));
-    at_virt->kind = c->dhcp ? NET_RECEIVER_DHCP : NET_RECEIVER_CLIENT;
     pair(m, who, "rx", (uint32_t)m->n->rx_buffers, capacity,
          (struct side){m->virt_rx, &at_virt->rx}, (struct side){copier, &copy.rx},
          both_ways(m, m->virt_rx, copier, c->place), c->place);
@@ -259,6 +259,32 @@ static void make_client_rx(struct making *m, const struct network_client *c, con
     client->rx_buffer_count = capacity;
     expand_configure(m->e, copier, "sddf_net_config", SDDF_ROLE_NET_COPY, &copy, sizeof(copy));
     free(who);
+}
+
+/* The DMA region, in place, with everybody's frames in it. */
+static void make_client_rx_dma(struct making *m, const struct network_client *c,
+                               struct net_client_config *client)
+{
+    client->rx_data = expand_map(m->e, c->pd, m->dma, RW);
+    client->rx_buffer_count = (uint32_t)m->n->rx_buffers;
+}
+
+static void make_client_rx(struct making *m, const struct network_client *c, const char *name,
+                           struct net_client_config *client)
+{
+    struct net_virt_rx_client *at_virt =
+        &m->virt_rx_config.client[m->virt_rx_config.client_count++];
+    memcpy(at_virt->mac, c->mac, sizeof(at_virt->mac));
+    at_virt->kind = c->dhcp ? NET_RECEIVER_DHCP : NET_RECEIVER_CLIENT;
+    if (c->has_copier) {
+        make_client_copier(m, c, name, at_virt, client);
+        return;
+    }
+    pair(m, name, "rx", (uint32_t)m->n->rx_buffers, (uint32_t)c->rx,
+         (struct side){m->virt_rx, &at_virt->rx}, (struct side){c->pd, &client->rx},
+         both_ways(m, m->virt_rx, c->pd, c->place), c->place);
+    make_client_rx_dma(m, c, client);
+    client->rx_lent = 1;
 }
 
 static void make_client_tx(struct making *m, const struct network_client *c, const char *name,
@@ -279,20 +305,33 @@ static void make_client_tx(struct making *m, const struct network_client *c, con
     client->tx_buffer_count = capacity;
 }
 
+/* Who it is. The name is a copy of the PD's: the PDs move when others join them. */
+static void client_identity(struct making *m, const struct network_client *c, const char *name,
+                            struct net_client_config *client)
+{
+    client->stats = stats(m, c->pd, name);
+    memcpy(client->mac, c->mac, sizeof(client->mac));
+    strncpy(client->name, name, sizeof(client->name) - 1);
+    if (!c->dhcp) {
+        client->ipv4 = htonl(c->ip.address);
+        client->prefix = (uint8_t)c->ip.prefix;
+        client->gateway = c->has_gateway ? htonl(c->gateway) : 0;
+    }
+}
+
 static void make_client(struct making *m, const struct network_client *c)
 {
-    /* A copy: the PDs move when the copier joins them. */
     char *name = model_string(m->e->system->pds[c->pd].name);
     struct net_client_config client = {.arp_channel = SDDF_NO_CHANNEL};
     make_client_rx(m, c, name, &client);
     make_client_tx(m, c, name, &client);
-    client.stats = stats(m, c->pd, name);
-    memcpy(client.mac, c->mac, sizeof(client.mac));
-    strncpy(client.name, name, sizeof(client.name) - 1);
+    client_identity(m, c, name, &client);
 
     struct net_arp_client *arp = &m->arp_config.client[m->arp_config.client_count++];
     memcpy(arp->mac, c->mac, sizeof(arp->mac));
     arp->channel = SDDF_NO_CHANNEL;
+    arp->ipv4 = client.ipv4;
+    arp->prefix = client.prefix;
     if (c->dhcp) {
         /* It calls, and nobody notifies: a claim is answered at once. */
         struct expand_channel channel =
@@ -301,13 +340,40 @@ static void make_client(struct making *m, const struct network_client *c)
         arp->channel = channel.b;
         arp->prefix = c->subnet.valid ? (uint8_t)c->subnet.prefix : 0;
         arp->ipv4 = c->subnet.valid ? htonl(c->subnet.address) : 0;
-    } else {
-        client.ipv4 = arp->ipv4 = htonl(c->ip.address);
-        client.prefix = arp->prefix = (uint8_t)c->ip.prefix;
-        client.gateway = c->has_gateway ? htonl(c->gateway) : 0;
     }
     expand_configure(m->e, c->pd, "sddf_net_config", SDDF_ROLE_NET_CLIENT, &client, sizeof(client));
     free(name);
+}
+
+/* The only client, at the driver itself: it deals in IO addresses, and answers ARP itself. */
+static void make_direct(struct making *m)
+{
+    const struct network_client *c = &m->n->clients[0];
+    char *name = model_string(m->e->system->pds[c->pd].name);
+    struct net_client_config client = {.arp_channel = SDDF_NO_CHANNEL, .tx_own = 1};
+    m->driver = component(m, "driver", m->device->driver, NETWORK_PRIORITY_DRIVER, &m->n->driver);
+    make_driver(m);
+    make_driver_pairs(m, (struct side){c->pd, &client.rx}, (struct side){c->pd, &client.tx});
+    make_client_rx_dma(m, c, &client);
+    client.rx_data.io_address = m->dma_io;
+    size_t data = region(m, name, "tx_data", c->tx * NET_BUFFER_SIZE, c->place);
+    client.tx_data = expand_map(m->e, c->pd, data, RW);
+    client.tx_data.io_address = expand_io(m->e, &m->io, data, R);
+    client.tx_buffer_count = (uint32_t)c->tx;
+    driver_data(m, data, client.tx_data.io_address, R);
+    client_identity(m, c, name, &client);
+    expand_configure(m->e, c->pd, "sddf_net_config", SDDF_ROLE_NET_CLIENT, &client, sizeof(client));
+    free(name);
+}
+
+static void configure(struct making *m)
+{
+    expand_configure(m->e, m->virt_rx, "sddf_net_config", SDDF_ROLE_NET_VIRT_RX, &m->virt_rx_config,
+                     sizeof(m->virt_rx_config));
+    expand_configure(m->e, m->virt_tx, "sddf_net_config", SDDF_ROLE_NET_VIRT_TX, &m->virt_tx_config,
+                     sizeof(m->virt_tx_config));
+    expand_configure(m->e, m->arp, "sddf_net_config", SDDF_ROLE_NET_ARP, &m->arp_config,
+                     sizeof(m->arp_config));
 }
 
 void expand_network(struct expand *e, const struct system_network *network)
@@ -321,19 +387,17 @@ void expand_network(struct expand *e, const struct system_network *network)
     m->n = network;
     m->device = board_device(e->board, network->device);
     m->io = expand_io_begin(e, m->device, network->place);
-
-    make_components(m);
-    for (size_t i = 0; i < network->client_count; i++) {
-        make_client(m, &network->clients[i]);
+    if (network->shared) {
+        make_shared(m);
+        for (size_t i = 0; i < network->client_count; i++) {
+            make_client(m, &network->clients[i]);
+        }
+        make_arp(m);
+        configure(m);
+    } else {
+        make_direct(m);
     }
-    make_arp(m);
     expand_configure(e, m->driver, "sddf_net_config", SDDF_ROLE_NET_DRIVER, &m->driver_config,
                      sizeof(m->driver_config));
-    expand_configure(e, m->virt_rx, "sddf_net_config", SDDF_ROLE_NET_VIRT_RX, &m->virt_rx_config,
-                     sizeof(m->virt_rx_config));
-    expand_configure(e, m->virt_tx, "sddf_net_config", SDDF_ROLE_NET_VIRT_TX, &m->virt_tx_config,
-                     sizeof(m->virt_tx_config));
-    expand_configure(e, m->arp, "sddf_net_config", SDDF_ROLE_NET_ARP, &m->arp_config,
-                     sizeof(m->arp_config));
     free(m);
 }

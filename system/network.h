@@ -41,6 +41,7 @@ struct network_client {
     uint64_t weight;
     uint64_t limit;  /* bits/s; 0: none */
     uint64_t window; /* us; 0 without a limit */
+    bool has_copier; /* or it is at virt_rx itself */
     struct system_component copy;
     struct system_place place;
 };
@@ -48,6 +49,7 @@ struct network_client {
 struct system_network {
     char *device;
     uint32_t policy;    /* enum net_tx_policy */
+    bool shared;        /* or its one client is at the driver itself */
     uint64_t ring_size; /* of the device; 0: as its board has it */
     uint64_t rx_buffers;
     struct network_client *clients;

@@ -23,6 +23,7 @@ static const struct xml_spec component_spec = {component_attributes, no_names};
 static const struct xml_name network_attributes[] = {
     {.name = "device", .need = XML_REQUIRED},
     {.name = "policy"},
+    {.name = "shared"},
     {.name = "rx_buffers"},
     {.name = "ring_size"},
     {0},
@@ -48,6 +49,7 @@ static const struct xml_name network_client_attributes[] = {
     {.name = "weight"},
     {.name = "limit"},
     {.name = "window"},
+    {.name = "copy"},
     {.name = "copy_priority"},
     {.name = "copy_cpu"},
     {.name = "copy_budget"},
@@ -228,6 +230,18 @@ static void parse_share(struct parse *p, xmlNodePtr node, const struct system_ne
     }
 }
 
+/* A client at the driver itself has no queue to a copier, no copier, and nobody to share with. */
+static void parse_direct(struct parse *p, xmlNodePtr node, const char *const *names, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (xmlHasProp(node, (const xmlChar *)names[i]) != NULL) {
+            system_error(p->xml.errors, xml_place(&p->xml, node),
+                         "\"%s\" means nothing in a network with shared=\"false\"; remove it",
+                         names[i]);
+        }
+    }
+}
+
 static void parse_network_client(struct parse *p, xmlNodePtr node, struct system_network *network)
 {
     static const char *const copy_names[5] = {"copy_priority", "copy_cpu", "copy_budget",
@@ -238,6 +252,7 @@ static void parse_network_client(struct parse *p, xmlNodePtr node, struct system
         .rx = NETWORK_QUEUE_DEFAULT,
         .tx = NETWORK_QUEUE_DEFAULT,
         .weight = 1,
+        .has_copier = true,
         .place = xml_place(&p->xml, node),
     };
     client.has_mac = xml_mac(&p->xml, node, client.mac);
@@ -245,6 +260,10 @@ static void parse_network_client(struct parse *p, xmlNodePtr node, struct system
     xml_power_of_two(&p->xml, node, "rx", NETWORK_QUEUE_MAX, &client.rx);
     xml_power_of_two(&p->xml, node, "tx", NETWORK_QUEUE_MAX, &client.tx);
     parse_share(p, node, network, &client);
+    xml_bool(&p->xml, node, "copy", &client.has_copier);
+    if (!network->shared) {
+        parse_direct(p, node, (const char *const[]){"rx", "copy"}, 2);
+    }
     parse_component_values(p, node, copy_names, &client.copy);
     *(struct network_client *)model_append(&network->clients, &network->client_count,
                                            sizeof(client)) = client;
@@ -256,9 +275,14 @@ void parse_network(struct parse *p, xmlNodePtr node)
     struct system_network network = {
         .device = xml_string(&p->xml, node, "device"),
         .policy = parse_policy(p, node),
+        .shared = true,
         .rx_buffers = NETWORK_RX_BUFFERS_DEFAULT,
         .place = xml_place(&p->xml, node),
     };
+    xml_bool(&p->xml, node, "shared", &network.shared);
+    if (!network.shared) {
+        parse_direct(p, node, (const char *const[]){"policy"}, 1);
+    }
     xml_power_of_two(&p->xml, node, "rx_buffers", NETWORK_RX_BUFFERS_MAX, &network.rx_buffers);
     xml_power_of_two(&p->xml, node, "ring_size", SYSTEM_RING_MAX, &network.ring_size);
     parse_component(p, node, "driver", &network.driver);

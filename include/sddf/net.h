@@ -191,10 +191,16 @@ struct net_arp_config {
     struct net_arp_client client[NET_CLIENTS_MAX];
 };
 
+/*
+ * A client may do without its copier: then its neighbour is virt_rx, and its Rx data region the
+ * DMA region, which it can write to as everybody's. A client that has a device for itself may do
+ * without the virtualisers, too: then its neighbour is the driver, and entries hold IO addresses.
+ */
 struct net_client_config {
     struct sddf_config_header header;
     struct net_pair_config rx; /* to the copier: producer of free, consumer of active */
     struct net_pair_config tx; /* to virt_tx: consumer of free, producer of active */
+    /* With the IO addresses that entries' addresses begin at; 0 if these are offsets. */
     struct sddf_region_config rx_data;
     struct sddf_region_config tx_data;
     struct sddf_region_config stats;
@@ -206,6 +212,9 @@ struct net_client_config {
     uint32_t ipv4;       /* network byte order; 0: ask DHCP */
     uint32_t gateway;    /* network byte order; 0: none */
     char name[32];       /* the PD's, NUL-terminated */
+    uint8_t rx_lent;     /* 1: at the start its Rx buffers are the neighbour's (virt_rx) */
+    uint8_t tx_own;      /* 1: at the start its Tx buffers are its own (with a driver) */
+    uint8_t reserved[6];
 };
 
 /*

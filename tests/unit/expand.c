@@ -309,6 +309,57 @@ static void test_limit_takes_a_timer(void **state)
     }
 }
 
+static const char less[] =
+    "<system><protection_domain name=\"a\"><program_image path=\"net.elf\"/></protection_domain>"
+    "<network device=\"%s\" rx_buffers=\"64\"%s>"
+    "<client pd=\"a\" mac=\"52:54:00:00:00:01\" ip=\"10.0.0.10/24\" "
+    "tx=\"4\"%s/></network></system>";
+
+/* Without a copier the client has the DMA region; alone with the driver, IO addresses besides. */
+static void test_less_isolation(void **state)
+{
+    (void)state;
+    struct loaded l;
+    load_text(&l, model_format(less, "ethernet0", "", " copy=\"false\""));
+    const struct net_client_config *a = config(&l.system, "a", "sddf_net_config");
+    const struct net_virt_rx_config *rx = config(&l.system, "ethernet0_virt_rx", "sddf_net_config");
+    rights(&l.system, "ethernet0_rx_dma", "a:rw ethernet0_virt_rx:r ethernet0_arp:r");
+    assert_int_equal(model_pd(&l.system, "ethernet0_copy_a"), SYSTEM_NONE);
+    assert_int_equal(a->rx_buffer_count, 64);
+    assert_int_equal(a->rx_data.vaddr, where(&l.system, "a", "ethernet0_rx_dma"));
+    assert_int_equal(a->rx_data.io_address, 0);
+    assert_int_equal(a->rx_lent, 1);
+    assert_int_equal(a->tx_own, 0);
+    assert_int_equal(a->rx.free.capacity, 64); /* whatever it holds, it can return */
+    assert_int_equal(a->rx.active.capacity, 512);
+    assert_int_equal(a->rx.active.producer,
+                     where(&l.system, "a", "ethernet0_a_rx_active_producer"));
+    assert_memory_equal(rx->client[0].mac, a->mac, 6);
+    unload(&l);
+
+    static const char *const devices[] = {"ethernet0", "ethernet1"};
+    for (int data = 0; data < 2; data++) {
+        load_text(&l, model_format(less, devices[data], " shared=\"false\"", ""));
+        char *name = model_format("%s_driver", devices[data]);
+        const struct net_driver_config *driver = config(&l.system, name, "sddf_net_config");
+        a = config(&l.system, "a", "sddf_net_config");
+        assert_int_equal(l.system.pd_count, 2);
+        assert_int_equal(a->rx_lent, 0);
+        assert_int_equal(a->tx_own, 1);
+        assert_int_equal(a->ipv4, htonl(0x0a00000a));
+        assert_int_equal(a->rx_data.io_address, driver->data[0].io_address);
+        assert_int_equal(a->tx_data.io_address, driver->data[1].io_address);
+        assert_int_equal(a->tx_data.io_address, 64 * NET_BUFFER_SIZE);
+        assert_int_equal(driver->data_count, 2);
+        assert_int_equal(driver->data[0].vaddr != 0, data);
+        assert_int_equal(driver->data[1].vaddr != 0, data);
+        assert_int_equal(a->tx.active.capacity, driver->tx.active.capacity);
+        assert_int_equal(a->rx.channel != a->tx.channel, true);
+        free(name);
+        unload(&l);
+    }
+}
+
 static char *emitted(const struct system *system)
 {
     char *text = NULL;
@@ -350,7 +401,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rights),         cmocka_unit_test(test_driver_with_data),
         cmocka_unit_test(test_configurations), cmocka_unit_test(test_limit_takes_a_timer),
-        cmocka_unit_test(test_plain),
+        cmocka_unit_test(test_less_isolation), cmocka_unit_test(test_plain),
     };
     return cmocka_run_group_tests(tests, make_programs, remove_programs);
 }

@@ -377,10 +377,76 @@ static void wrong_configuration(void **state)
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
+/* At the driver itself: entries hold IO addresses, and the Tx buffers are ours from the start. */
+static void at_the_driver(void **state)
+{
+    (void)state;
+    const uint64_t rx_base = UINT64_C(0x7fff00000000), tx_base = UINT64_C(0xfffffffffff00000);
+    peer_setup(CAPACITY);
+    sddf_net_config.rx_data.io_address = rx_base;
+    sddf_net_config.tx_data.io_address = tx_base;
+    sddf_net_config.tx_own = 1;
+    assert_true(net_client_init());
+    struct net_entry entry = {0};
+    for (uint64_t i = 0; i < CAPACITY; i++) {
+        assert_true(net_queue_dequeue(&peer.rx_free, &entry));
+        assert_int_equal(entry.address, rx_base + i * NET_BUFFER_SIZE);
+    }
+    sddf_queue_release(&peer.rx_free);
+    struct net_frame frame;
+    send_entry(&peer.rx_active, rx_base + 3 * NET_BUFFER_SIZE + 256, 100);
+    assert_int_equal(net_client_receive(&frame), NET_RECEIVE_FRAME);
+    assert_ptr_equal(frame.data, peer.rx_data + 3 * NET_BUFFER_SIZE + 256);
+    send_entry(&peer.rx_active, rx_base - 1, 100);
+    send_entry(&peer.rx_active, rx_base + CAPACITY * NET_BUFFER_SIZE, 100);
+    send_entry(&peer.rx_active, 0, 100);
+    send_entry(&peer.rx_active, rx_base + NET_BUFFER_SIZE - 99, 100);
+    for (int i = 0; i < 4; i++) {
+        assert_int_equal(net_client_receive(&frame), NET_RECEIVE_REFUSED);
+    }
+    for (uint32_t i = 0; i < CAPACITY; i++) {
+        uint32_t buffer;
+        assert_ptr_equal(net_client_reserve(&buffer), peer.tx_data + i * NET_BUFFER_SIZE);
+        net_client_send(buffer, 60, 0, 0, 0);
+    }
+    net_client_flush();
+    for (uint64_t i = 0; i < CAPACITY; i++) {
+        assert_true(net_queue_dequeue(&peer.tx_active, &entry));
+        assert_int_equal(entry.address, tx_base + i * NET_BUFFER_SIZE);
+    }
+    sddf_queue_release(&peer.tx_active);
+    assert_false(net_client_can_send());
+    send_entry(&peer.tx_free, tx_base + 5 * NET_BUFFER_SIZE, 0);
+    uint32_t buffer = 0;
+    assert_non_null(net_client_reserve(&buffer));
+    assert_int_equal(buffer, 5);
+}
+
+/* At virt_rx itself: it has all Rx buffers at the start, and gets back what it has given. */
+static void at_the_virtualiser(void **state)
+{
+    (void)state;
+    peer_setup(CAPACITY);
+    sddf_net_config.rx_lent = 1;
+    assert_true(net_client_init());
+    struct net_entry entry = {0};
+    assert_false(net_queue_dequeue(&peer.rx_free, &entry));
+    struct net_frame frame;
+    send_entry(&peer.rx_active, 7 * NET_BUFFER_SIZE, 100);
+    assert_int_equal(net_client_receive(&frame), NET_RECEIVE_FRAME);
+    net_client_return(frame.buffer);
+    net_client_flush();
+    assert_true(net_queue_dequeue(&peer.rx_free, &entry));
+    assert_int_equal(entry.address, 7 * NET_BUFFER_SIZE);
+    assert_false(net_queue_dequeue(&peer.rx_free, &entry));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(offers_every_buffer_once),
+        cmocka_unit_test_teardown(at_the_driver, teardown),
+        cmocka_unit_test_teardown(at_the_virtualiser, teardown),
         TEST(a_frame_anywhere_in_its_buffer),
         TEST(refuses_a_buffer_that_is_here),
         TEST(refuses_lengths_but_keeps_the_buffer),

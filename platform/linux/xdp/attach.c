@@ -27,6 +27,19 @@ _Static_assert(NET_CLIENTS_MAX <= FILTER_MAX && NET_CLIENTS_MAX <= XDP_RECEIVERS
 
 /* ---- what the program is told -------------------------------------------------------------- */
 
+/* The PD's configuration, if it plays that role; NULL otherwise. */
+static const void *config_in(const struct system_pd *pd, enum sddf_role role, size_t size)
+{
+    for (size_t i = 0; i < pd->patch_count; i++) {
+        const struct system_patch *patch = &pd->patches[i];
+        if (strcmp(patch->symbol, "sddf_net_config") == 0 && patch->size == size &&
+            sddf_config_ok(patch->bytes, role, (uint32_t)size)) {
+            return patch->bytes;
+        }
+    }
+    return NULL;
+}
+
 /*
  * The configuration of the PD that plays `role` for the device; NULL if there is none. With several
  * devices in a system the PD's name, which begins with the device's, tells whose it is.
@@ -40,12 +53,9 @@ static const void *config_of(const struct system *system, const char *device, en
         if (strncmp(pd->name, device, length) != 0 || pd->name[length] != '_') {
             continue;
         }
-        for (size_t j = 0; j < pd->patch_count; j++) {
-            const struct system_patch *patch = &pd->patches[j];
-            if (strcmp(patch->symbol, "sddf_net_config") == 0 && patch->size == size &&
-                sddf_config_ok(patch->bytes, role, (uint32_t)size)) {
-                return patch->bytes;
-            }
+        const void *config = config_in(pd, role, size);
+        if (config != NULL) {
+            return config;
         }
     }
     return NULL;
@@ -119,12 +129,55 @@ static bool set_host(const struct xdp_filter *filter, const char *interface, cha
     return ok;
 }
 
+/* The configuration of the client that sits at the device's driver itself; NULL if none does. */
+static const struct net_client_config *direct_client(const struct system *system,
+                                                     const char *device)
+{
+    char driver[SYSTEM_NAME_MAX + 1];
+    snprintf(driver, sizeof(driver), "%s_driver", device);
+    for (size_t i = 0; i < system->channel_count; i++) {
+        const struct system_end *end = system->channels[i].end;
+        for (int side = 0; side < 2; side++) {
+            const struct system_pd *pd = &system->pds[end[1 - side].pd];
+            if (strcmp(system->pds[end[side].pd].name, driver) != 0) {
+                continue;
+            }
+            const struct net_client_config *config =
+                config_in(pd, SDDF_ROLE_NET_CLIENT, sizeof(*config));
+            if (config != NULL) {
+                return config;
+            }
+        }
+    }
+    return NULL;
+}
+
+/* As if there were virtualisers and an ARP component for this one client. */
+static bool tell_direct(struct xdp_filter *filter, const struct net_client_config *client,
+                        char **why)
+{
+    struct net_virt_rx_config receivers = {.client_count = 1};
+    struct net_arp_config addresses = {.client_count = 1};
+    unsigned flags = 0;
+    memcpy(receivers.client[0].mac, client->mac, sizeof(client->mac));
+    addresses.client[0].channel = SDDF_NO_CHANNEL;
+    addresses.client[0].ipv4 = client->ipv4;
+    const uint32_t key = 0;
+    return set_receivers(filter, &receivers, &flags, why) &&
+           set_addresses(filter, &addresses, &flags, why) &&
+           set(filter, "settings", &key, &flags, why);
+}
+
 static bool tell(struct xdp_filter *filter, const struct system *system, const char *device,
                  const char *interface, char **why)
 {
     const struct net_virt_rx_config *virt_rx =
         config_of(system, device, SDDF_ROLE_NET_VIRT_RX, sizeof(*virt_rx));
     const struct net_arp_config *arp = config_of(system, device, SDDF_ROLE_NET_ARP, sizeof(*arp));
+    const struct net_client_config *client = direct_client(system, device);
+    if (virt_rx == NULL && client != NULL) {
+        return tell_direct(filter, client, why);
+    }
     if (virt_rx == NULL) {
         return linux_device_fail(why,
                                  "%s: the system has no Rx virtualiser for this device, so nobody "

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Networks that do without some of their parts: a client without a copier, or a single client
+ * without anything between it and the driver. What speaks of a part that is not there is a mistake.
+ */
+#include "sddf/net_client.h"
+#include "system/check.h"
+#include "system/network.h"
+
+static bool given(const struct system_component *component)
+{
+    return component->has_priority || component->has_cpu || component->has_budget ||
+           component->has_period || component->has_poll;
+}
+
+static void check_component(const struct check *c, const struct system_component *component,
+                            const char *name)
+{
+    if (component->place.line > 0) {
+        system_error(c->errors, component->place,
+                     "a network with shared=\"false\" has no <%s>; remove it", name);
+    }
+}
+
+static void check_direct(const struct check *c, const struct system_network *network)
+{
+    check_component(c, &network->virt_rx, "virt_rx");
+    check_component(c, &network->virt_tx, "virt_tx");
+    check_component(c, &network->arp, "arp");
+    if (network->client_count > 1) {
+        system_error(
+            c->errors, network->place,
+            "with shared=\"false\" there is one client, at the driver itself; this network "
+            "has %zu",
+            network->client_count);
+    }
+    for (size_t i = 0; i < network->client_count; i++) {
+        const struct network_client *client = &network->clients[i];
+        if (client->dhcp) {
+            system_error(c->errors, client->place,
+                         "ip=\"dhcp\" needs the ARP component, which a network with "
+                         "shared=\"false\" has not; give the client an address");
+        }
+        if (client->limit != 0) {
+            system_error(c->errors, client->place,
+                         "a limit needs the Tx virtualiser, which a network with shared=\"false\" "
+                         "has not; remove \"limit\"");
+        }
+    }
+}
+
+void check_left_out(const struct check *c, const struct system_network *network)
+{
+    if (!network->shared) {
+        check_direct(c, network);
+    }
+    for (size_t i = 0; i < network->client_count; i++) {
+        const struct network_client *client = &network->clients[i];
+        if (network->shared && client->has_copier) {
+            continue;
+        }
+        if (given(&client->copy)) {
+            system_error(c->errors, client->place,
+                         "the client has no copier; remove what begins with \"copy_\"");
+        }
+        if (network->rx_buffers > NET_CLIENT_BUFFERS_MAX) {
+            system_error(c->errors, network->place,
+                         "a client without a copier keeps account of all rx_buffers, which may be "
+                         "%d then",
+                         NET_CLIENT_BUFFERS_MAX);
+        }
+    }
+}
