@@ -100,21 +100,27 @@ class Session:
         self.turn, self.names, self.bench = turn, list(clients), bench
         self.clients = clients
 
-    def measure(self, phase, *flags, rates=None, x=None, flood=False, only=None):
-        """One measurement. Returns its row for all clients; a void one is measured once more."""
+    def measure(self, phase, *flags, rates=None, x=None, flood=False, only=None, counted=False):
+        """One measurement. Returns its row for all clients; a void one is measured once more.
+
+        `counted`: with a second opinion on the core's idle time."""
         again = 1 if self.runner.quick else 2
         for attempt in range(1, again + 1):
-            row = self._measure(phase, flags, rates or {}, x, flood, only)
+            row = self._measure(phase, flags, rates or {}, x, flood, only, counted)
             if not row['void'] or attempt == again:
                 return row
 
-    def _measure(self, phase, flags, rates, x, flood, only):
+    def _measure(self, phase, flags, rates, x, flood, only, counted):
         names = only or list(rates) or self.names
         targets = [f'{self.clients[name]}:{PORT}' +
                    (f'@{rates[name]:.1f}' if rates.get(name) else '') for name in names]
         runner = self.runner
-        result = self.bench.row(self.system, phase, runner.seconds, '--lag', str(LAG_LIMIT),
-                                *flags, targets=targets)
+        flags = ('--lag', str(LAG_LIMIT), *flags)
+        if counted:
+            result = self.bench.cross_check(self.system, runner.seconds, *flags, phase=phase,
+                                            targets=targets)
+        else:
+            result = self.bench.row(self.system, phase, runner.seconds, *flags, targets=targets)
         size = flags[flags.index('--size') + 1] if '--size' in flags else run_measure.PAYLOAD
         about = {'experiment': self.experiment, 'turn': self.turn, 'x': x, 'flood': flood,
                  'payload': size,

@@ -71,6 +71,8 @@ def references(r):
     build, equal = r.build, 'real-time' if fifo else 'normal class'
     made = [(run_systems.LinuxEcho(build, 'linux', f'Linux, {equal}', fifo), r.turns),
             (run_systems.BatchEcho(build, 'linux-batch', f'Linux batched, {equal}', fifo), r.turns)]
+    made.append((run_systems.SecondEcho(build, 'linux-second', f'Linux, Perl, {equal}', fifo),
+                 TURNS_OF_OTHERS))
     if fifo:
         made.append((run_systems.LinuxEcho(build, 'linux-normal', 'Linux, normal class', False),
                      r.turns))
@@ -100,7 +102,13 @@ def one_client(r, system, experiment, turn, rates):
     """Saturation, the rates of the sweep, overload: one system's turn."""
     with r.session(experiment, system, turn, run_systems.clients(description('e1'))) as session:
         top = saturate(session)
+        if system.key == 'linux-second':
+            return top['pps']  # it stands by for one figure only
         if experiment == 'E1':
+            if turn == 1 and system.key in ('sddf', 'linux'):
+                # Two opinions on how busy the core is.
+                half = dict.fromkeys(session.names, 0.2 * (rates or top['pps']))
+                session.measure('idle counted', rates=half, x=0.2, counted=True)
             if not r.quick:
                 for size in ('64', '512', 'imix'):
                     saturate(session, f'saturation, {size}', options=('--size', size))

@@ -71,7 +71,17 @@ static unsigned offer(struct load *load, struct stream *s, uint64_t now, uint64_
     return sent;
 }
 
-/* Until `next`, or until one of the streams `first`, `first` + `step`, ... has something. */
+/* A thread's sockets, for poll: the streams `first`, `first` + `step`, ... Returns how many. */
+static unsigned gather(const struct load *load, unsigned first, unsigned step, struct pollfd *p)
+{
+    unsigned count = 0;
+    for (unsigned i = first; i < load->streams; i += step) {
+        p[count++] = (struct pollfd){.fd = load->stream[i].socket, .events = POLLIN};
+    }
+    return count;
+}
+
+/* Until `next`, or until one of the streams has something. */
 static void wait_until(struct load *load, unsigned first, unsigned step, uint64_t now,
                        uint64_t next)
 {
@@ -79,13 +89,29 @@ static void wait_until(struct load *load, unsigned first, unsigned step, uint64_
         return;
     }
     struct pollfd p[LOAD_TARGETS];
-    unsigned count = 0;
-    for (unsigned i = first; i < load->streams; i += step) {
-        p[count++] = (struct pollfd){.fd = load->stream[i].socket, .events = POLLIN};
-    }
+    unsigned count = gather(load, first, step, p);
     uint64_t ns = next - now;
     struct timespec t = {.tv_sec = (time_t)(ns / 1000000000u), .tv_nsec = (long)(ns % 1000000000u)};
     ppoll(p, count, &t, NULL);
+}
+
+/*
+ * Takes what has arrived, but for streams that `lag` behind: they are to send first. Of many
+ * sockets one call tells which have something; of few it is cheaper to look at each.
+ */
+static unsigned receive(struct load *load, unsigned first, unsigned step, const bool *lag)
+{
+    struct pollfd p[LOAD_TARGETS];
+    unsigned count = gather(load, first, step, p), taken = 0;
+    if (count > POLL_FIRST && poll(p, count, 0) <= 0) {
+        return 0;
+    }
+    for (unsigned i = first, n = 0; i < load->streams; i += step, n++) {
+        if (!lag[i] && (count <= POLL_FIRST || p[n].revents != 0)) {
+            taken += stream_receive(&load->stream[i]);
+        }
+    }
+    return taken;
 }
 
 /* Tells whoever asked that the window begins, and lets it note its own counters first. */
@@ -127,8 +153,9 @@ static void *work(void *argument)
     if (o->threads > 1) {
         settle(worker->index);
     }
-    pthread_barrier_wait(&together); /* all are here: the main thread says "start" */
-    pthread_barrier_wait(&together); /* load->begin and load->end stand */
+    bool lag[LOAD_TARGETS] = {false}; /* in a flood: more is due than could be sent at once */
+    pthread_barrier_wait(&together);  /* all are here: the main thread says "start" */
+    pthread_barrier_wait(&together);  /* load->begin and load->end stand */
     uint64_t now = load_now(), housekeeping = now, progress = now + PROGRESS_NS;
 
     while (now < load->end && !stop) {
@@ -137,10 +164,9 @@ static void *work(void *argument)
         for (unsigned i = first; i < load->streams; i += step) {
             unsigned sent = offer(load, &load->stream[i], now, &next);
             moved += sent;
-            if (!o->flood || sent < STREAM_BATCH_MAX) {
-                moved += stream_receive(&load->stream[i]);
-            }
+            lag[i] = o->flood && sent == STREAM_BATCH_MAX;
         }
+        moved += receive(load, first, step, lag);
         now = load_now();
         if (now >= housekeeping) {
             for (unsigned i = first; i < load->streams; i += step) {

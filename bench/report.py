@@ -35,6 +35,7 @@ SHOWN = (
     ('RTT mean', 'rtt_mean', '.1f'), ('p50', 'rtt_p50', '.1f'), ('p99', 'rtt_p99', '.1f'),
     ('max', 'rtt_max', '.0f'), ('corrected mean', 'corrected_mean', '.1f'),
     ('lag p99', 'lag_p99', '.1f'), ('CPU', 'cpu', '.0%'), ('own', 'cpu_own', '.0%'),
+    ('counted', 'cpu_counted', '.0%'),
     ('generator', 'generator_cores', '.0%'), ('stolen', 'stolen', '.0%'),
     ('bottleneck', 'bottleneck', 't'), ('void', 'void', 't'))
 

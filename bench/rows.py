@@ -18,7 +18,7 @@ TEXTS = ('experiment', 'system', 'title', 'description', 'scheduling', 'phase', 
 NUMBERS = ('turn', 'x', 'seconds', 'asked_pps', 'asked_mbps', 'sent_pps', 'sent', 'returned', 'lost',
            'late', 'wrong', 'unknown', 'doubled', 'reordered', 'checked', 'refused', 'pps', 'mbps',
            'interface_pps', 'rtt_mean', 'rtt_p50', 'rtt_p99', 'rtt_max', 'corrected_mean',
-           'corrected_p99', 'lag_p99', 'generator_cores', 'cpu', 'cpu_own', 'stolen',
+           'corrected_p99', 'lag_p99', 'generator_cores', 'cpu', 'cpu_own', 'cpu_counted', 'stolen',
            'threads_pinned')
 COLUMNS = ('experiment', 'turn', 'system', 'title', 'description', 'scheduling', 'phase', 'client',
            'x', 'payload', 'mode') + tuple(c for c in NUMBERS if c not in ('turn', 'x')) + \
@@ -102,7 +102,8 @@ def make(result, about, names, lag_limit):
     common = {'system': result['system'], 'title': result['title'], 'phase': result['phase'],
               'scheduling': result['scheduling'], 'mode': load['mode'] + ', flood' * flood,
               'seconds': load['seconds'], 'generator_cores': result['generator_cores'],
-              'cpu': result['cpu'], 'cpu_own': result['cpu_own'], 'stolen': result['stolen'],
+              'cpu': result['cpu'], 'cpu_own': result['cpu_own'],
+              'cpu_counted': result.get('cpu_counted'), 'stolen': result['stolen'],
               'interface_pps': result['interface_rate'], 'lag_p99': load['lag_p99'],
               'threads_pinned': int(result['threads_pinned']),
               'bottleneck': _bottleneck(result, followed),

@@ -155,7 +155,8 @@ class Bench:
                 'counted': (after['counted'] - before['counted']) / wall,
                 'threads_pinned': self.threads_pinned}
 
-    def cross_check(self, system, seconds, *options):
+    def cross_check(self, system, seconds, *options, phase='moderate, idle counted',
+                    **particulars):
         """A row at moderate load with a second opinion on the core's idle time: a loop that counts
         at idle priority, against what it counts in the same time with the core to itself."""
         fd = os.memfd_create('count')
@@ -166,7 +167,7 @@ class Bench:
                 # Others may use the core just now: what counts is what it does when it may run.
                 laboratory.wait_for(lambda: laboratory.process_time(child.pid) > 0.05, 2)
                 empty = self.counted() / max(laboratory.process_time(child.pid), 1e-9)
-                row = self.row(system, 'moderate, idle counted', seconds, *options)
+                row = self.row(system, phase, seconds, *options, **particulars)
         finally:
             self.page = None
             laboratory.stop(child)

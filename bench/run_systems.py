@@ -180,6 +180,17 @@ class XdpEcho(_Process):
         self._start(place, cpu, [[program, place.interface, *addresses]])
 
 
+class SecondEcho(LinuxEcho):
+    """Another's echo for the same stack, to see that ours is not a weak one: Perl's two calls."""
+    SCRIPT = ('use Socket; socket(S, PF_INET, SOCK_DGRAM, 0); '
+              'bind(S, sockaddr_in($ARGV[0], inet_aton($ARGV[1]))) or die "bind: $!"; '
+              'while (1) { $from = recv(S, $data, 65536, 0); send(S, $data, 0, $from); }')
+
+    def start(self, place, cpu, addresses):
+        self._start(place, cpu, [['perl', '-e', self.SCRIPT, str(PORT), address]
+                                 for address in addresses])
+
+
 class DpdkEcho(_Process):
     """bench/echo_dpdk.c over one of DPDK's drivers for Linux interfaces. It needs no huge pages."""
     drivers = {'af_xdp': 'net_af_xdp0,iface={},start_queue=0,queue_count=1,force_copy=1',
