@@ -27,6 +27,7 @@
 #define SPIN_NS      20000
 #define PROGRESS_NS  500000000
 #define HOUSEKEEP_NS 1000000
+#define POLL_FIRST   4 /* with more sockets than that, ask which have something */
 #define SECOND_NS    1e9
 
 static volatile sig_atomic_t stop;
