@@ -18,6 +18,7 @@
  */
 #include <microkit.h>
 
+#include "sddf/cache.h"
 #include "sddf/net.h"
 
 #include "buffers.h"
@@ -53,6 +54,7 @@ struct receiver {
 static bool running;
 static const uint8_t *data;
 static uint64_t data_io_address;
+static bool incoherent; /* the device writes past the caches */
 static uint32_t buffer_count;
 static struct sddf_queue_consumer driver_active;
 static struct sddf_queue_producer driver_free;
@@ -194,9 +196,16 @@ static bool rx_return(void)
         struct net_entry entry;
         for (uint32_t i = 0; i < entries && net_queue_dequeue(&driver_active, &entry); i++) {
             if (arrival_take(entry, &batch[count])) {
-                __builtin_prefetch(data + batch[count].offset);
+                if (incoherent) {
+                    sddf_cache_forget(data + batch[count].offset, batch[count].length);
+                } else {
+                    __builtin_prefetch(data + batch[count].offset);
+                }
                 count++;
             }
+        }
+        if (incoherent) {
+            sddf_cache_done(); /* before we look at the frames, and before anybody else may */
         }
         for (uint32_t i = 0; i < count; i++) {
             arrival_deliver(&batch[i]);
@@ -356,6 +365,12 @@ static const char *start(const struct net_virt_rx_config *config)
     }
     data = (const uint8_t *)(uintptr_t)config->data.vaddr;
     data_io_address = config->data.io_address;
+    incoherent = config->incoherent != 0;
+    if (incoherent) {
+        /* The zeroes of the beginning must not be written over what a device has received. */
+        sddf_cache_forget(data, (size_t)buffer_count * NET_BUFFER_SIZE);
+        sddf_cache_done();
+    }
     if (!tally_page_ok(&config->stats, receiver_count)) {
         return "the statistics region";
     }

@@ -3,6 +3,7 @@
 #include <microkit.h>
 
 #include "buffers.h"
+#include "sddf/cache.h"
 #include "sddf/clock.h"
 #include "sddf/timer.h"
 #include "setup.h"
@@ -25,6 +26,9 @@ static uint32_t spares[NET_TX_BUFFERS_MAX];
 /* The end of a pass: hands everything over, once, and counts. True: the driver wants a signal. */
 static bool pass_end(void)
 {
+    if (virt_tx.incoherent) {
+        sddf_cache_done(); /* before the driver sees the frames, and the device after it */
+    }
     sddf_queue_publish(&virt_tx.driver_active);
     bool driver_waits = sddf_queue_needs_signal(&virt_tx.driver_active);
     if (driver_waits) {
@@ -177,6 +181,7 @@ static const char *start(const struct net_virt_tx_config *config)
     if (!tally_page_ok(&config->stats, config->client_count)) {
         return "the statistics region";
     }
+    virt_tx.incoherent = config->incoherent != 0;
     virt_tx.stats = tally_page_start(&config->stats, SDDF_ROLE_NET_VIRT_TX, config->client_count);
     if (!setup_consumer(&virt_tx.driver_free, &config->driver.free) ||
         !setup_producer(&virt_tx.driver_active, &config->driver.active)) {

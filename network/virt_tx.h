@@ -52,6 +52,7 @@ struct tx_client {
 struct virt_tx {
     struct tx_client client[NET_CLIENTS_MAX];
     uint32_t client_count;
+    bool incoherent; /* the device reads past the caches */
     struct sddf_queue_consumer driver_free;
     struct sddf_queue_producer driver_active;
     uint32_t driver_enough; /* returned buffers that are worth a signal */

@@ -2,6 +2,8 @@
 /* The Tx virtualiser's way out: from the clients to the driver (see virt_tx.h). */
 #include <microkit.h>
 
+#include "sddf/cache.h"
+
 #include "buffers.h"
 #include "drain.h"
 #include "setup.h"
@@ -48,6 +50,9 @@ static uint32_t departure_send(uint32_t number, const struct departure *departur
         tally_add(&client->tally, fault, 1);
         virt_tx_give_back(number, departure->buffer);
         return 0;
+    }
+    if (virt_tx.incoherent) {
+        sddf_cache_clean(client->data + entry.address, entry.length);
     }
     entry.address += client->io_address;
     net_queue_enqueue(&virt_tx.driver_active, entry);

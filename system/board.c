@@ -264,6 +264,12 @@ bool board_parse(const char *path, struct board *board, struct system_errors *er
         for (xmlNodePtr n = NULL; (n = xml_child(root, "dma", n)) != NULL;) {
             parse_dma(&xml, n, &board->dma);
         }
+        if (board->dma.size != 0 && !board->dma.coherent && board->arch != NULL &&
+            strcmp(board->arch, "aarch64") != 0) {
+            system_error(xml.errors, xml_place(&xml, root),
+                         "caches are maintained on aarch64 alone; on %s, <dma> must be coherent",
+                         board->arch);
+        }
         for (xmlNodePtr n = NULL; (n = xml_child(root, "device", n)) != NULL;) {
             parse_device(&xml, n, board);
         }

@@ -196,6 +196,8 @@ static void make_shared(struct making *m)
     m->virt_rx_config.buffer_count = (uint32_t)n->rx_buffers;
     make_driver_pairs(m, (struct side){m->virt_rx, &m->virt_rx_config.driver},
                       (struct side){m->virt_tx, &m->virt_tx_config.driver});
+    const struct board_dma *dma = &m->e->board->dma;
+    m->virt_rx_config.incoherent = m->virt_tx_config.incoherent = dma->size != 0 && !dma->coherent;
     m->virt_rx_config.stats = stats(m, m->virt_rx, "virt_rx");
     m->virt_tx_config.stats = stats(m, m->virt_tx, "virt_tx");
     m->virt_tx_config.policy = n->policy;

@@ -118,6 +118,8 @@ struct net_virt_rx_config {
     struct sddf_region_config stats;
     uint32_t buffer_count;
     uint32_t client_count;
+    uint32_t incoherent; /* 1: the device does not write through the caches (sddf/cache.h) */
+    uint32_t reserved;
     struct net_virt_rx_client client[NET_CLIENTS_MAX];
 };
 
@@ -155,6 +157,8 @@ struct net_virt_tx_config {
     struct sddf_region_config stats;
     uint32_t policy; /* enum net_tx_policy */
     uint32_t client_count;
+    uint32_t incoherent; /* 1: the device does not see what the caches hold (sddf/cache.h) */
+    uint32_t reserved;
     struct net_virt_tx_client client[NET_CLIENTS_MAX];
 };
 

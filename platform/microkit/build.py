@@ -46,7 +46,7 @@ def build_programs(folder, target, sdk_board="", clock_hz=0, quiet=True):
     return folder / "platform" / "microkit"
 
 
-def build_system(board, config, description):
+def build_system(board, config, description, board_file=None):
     """Builds a system with its image; returns the image's path."""
     sdk, sdk_board = boards.find_sdk(board, config)
     folder = boards.ROOT / f"build-sel4-{board.name}-{config}"
@@ -56,7 +56,7 @@ def build_system(board, config, description):
         raise boards.Missing(f"{sddf} is not built: make")
     out = folder / description.stem
     subprocess.run([sddf, "build", description, "-b",
-                    boards.HERE / "boards" / f"{board.name}.xml", "-o", out,
+                    board_file or boards.HERE / "boards" / f"{board.name}.xml", "-o", out,
                     "--search-path", programs, "--sdk", sdk, "--config", config],
                    check=True, stdout=subprocess.DEVNULL)
     return out / "loader.img"

@@ -35,12 +35,13 @@ def boot(lab, tmp_path_factory):
     description has the same clients."""
     systems = []
 
-    def start(name, config, device_options="", machine_options=(), description=lib.ECHO):
+    def start(name, config, device_options="", machine_options=(), description=lib.ECHO,
+              board_file=None):
         board = boards.find_board(name)
         why = qemu.missing(board, config)
         if why is not None:
             pytest.skip(why)
-        image = build.build_system(board, config, description)
+        image = build.build_system(board, config, description, board_file)
         for system in systems:
             system.end_by_force()  # There is one interface.
         systems.append(qemu.System(lab, tmp_path_factory.mktemp("sel4"), board, image,

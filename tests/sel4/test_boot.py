@@ -44,6 +44,19 @@ def test_devices_that_offer_less(boot, lab, options):
     system.stop()
 
 
+def test_cache_maintenance(boot, lab, tmp_path):
+    """A board that asks for it gets it: the kernel lets the virtualisers do it. (QEMU has no caches
+    that could show that it is enough.)"""
+    text = (boards.HERE / "boards" / "qemu_virt_aarch64.xml").read_text()
+    board_file = tmp_path / "incoherent.xml"
+    board_file.write_text(text.replace('coherent="true"', 'coherent="false"'))
+    system = boot("qemu_virt_aarch64", "debug", board_file=board_file)
+    system.check_services()
+    with lab.tcp(system.clients[0].ip, timeout=60) as sock:
+        tcp_echo(sock, 1_000_000)
+    system.stop()
+
+
 class Machine:
     """QEMU with its network in user space; `start` ends when the console has said `wanted`."""
 

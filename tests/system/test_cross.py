@@ -144,6 +144,25 @@ def test_mistakes_in_a_board(cross, tmp_path, before, after, answer):
     assert done.returncode == 1 and answer in done.stderr, done.stderr
 
 
+def test_a_device_that_does_not_see_the_caches(cross, tmp_path):
+    """The virtualisers are told, and its rings are mapped uncached; packets stay cached."""
+    name = f"qemu_virt_{cross.target.arch}"
+    board = tmp_path / "board.xml"
+    board.write_text((boards.HERE / "boards" / f"{name}.xml").read_text()
+                     .replace('coherent="true"', 'coherent="false"'))
+    done = subprocess.run([lib.SDDF, "build", lib.ECHO, "-b", board, "-o", tmp_path / "out",
+                           "--search-path", cross.folder], capture_output=True, text=True, check=False)
+    if cross.target.arch != "aarch64":
+        assert done.returncode == 1 and "caches are maintained on aarch64 alone" in done.stderr
+        return
+    assert done.returncode == 0, done.stderr
+    uncached = {entry.get("mr") for entry in ElementTree.parse(tmp_path / "out" / "echo.system").iter("map")
+                if entry.get("cached") == "false"}
+    assert uncached == {"ethernet0_registers", "ethernet0_rings", "serial0_registers"}
+    code = cross.tool("objdump", "-d", tmp_path / "out" / "ethernet0_virt_rx.elf")
+    assert re.search(r"\bdc\s+civac", code) and re.search(r"\bdsb\s+sy", code)
+
+
 def test_run_is_for_linux():
     done = subprocess.run([lib.SDDF, "run", lib.ECHO, "-b", "qemu_virt_aarch64"], capture_output=True,
                           text=True, check=False)

@@ -14,6 +14,8 @@ enum { BUFFERS = 64, CAPACITY = 16 };
 static struct rig_peer driver;
 static struct rig_peer peer[RECEIVERS];
 
+static uint32_t with_incoherent; /* what setup says of the device */
+
 static int setup(void **state)
 {
     (void)state;
@@ -27,6 +29,7 @@ static int setup(void **state)
         .stats = rig_stats(),
         .buffer_count = BUFFERS,
         .client_count = RECEIVERS,
+        .incoherent = with_incoherent,
     };
     for (uint32_t i = 0; i < RECEIVERS; i++) {
         config->client[i].rx = rig_pair(BUFFERS, CAPACITY, (uint8_t)(CH_A + i));
@@ -39,6 +42,7 @@ static int setup(void **state)
     for (uint32_t i = 0; i < RECEIVERS; i++) {
         rig_attach(&peer[i], &config->client[i].rx.free, &config->client[i].rx.active);
     }
+    cache_count = 0;
     init();
     return 0;
 }
@@ -371,6 +375,88 @@ static void test_mismatch_stops(void **state)
     assert_int_equal(rig_waiting(&peer[A]), 0);
 }
 
+/* ---- devices that do not see the caches ---------------------------------------------------- */
+
+static void nothing_for_the_driver(enum cache_act act)
+{
+    (void)act;
+    assert_int_equal(rig_waiting(&driver), 0);
+}
+
+static int setup_incoherent(void **state)
+{
+    with_incoherent = 1;
+    cache_watch = nothing_for_the_driver;
+    setup(state);
+    with_incoherent = 0;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    cache_watch = NULL;
+    return 0;
+}
+
+static void assert_step(size_t step, enum cache_act act, uint64_t offset, size_t size)
+{
+    assert_true(step < cache_count);
+    assert_int_equal(cache_steps[step].act, act);
+    if (act != CACHE_DONE) {
+        assert_int_equal(cache_steps[step].start, sddf_net_config.data.vaddr + offset);
+        assert_int_equal(cache_steps[step].size, size);
+    }
+}
+
+/* What memory holds shows when it was forgotten what the cache had: then the frame is A's. */
+static void memory_shows(enum cache_act act)
+{
+    if (act == CACHE_FORGET) {
+        rig_ethernet((uint8_t *)cache_steps[cache_count - 1].start, rig_mac_a, rig_host,
+                     FRAME_IPV4);
+    } else {
+        assert_int_equal(rig_waiting(&peer[A]), 0); /* nobody hears of it before it is done */
+    }
+}
+
+static void test_received_frames_come_from_memory(void **state)
+{
+    (void)state;
+    /* Before the driver has any buffer. */
+    assert_int_equal(cache_count, 2);
+    assert_step(0, CACHE_FORGET, 0, BUFFERS * NET_BUFFER_SIZE);
+    assert_step(1, CACHE_DONE, 0, 0);
+    cache_count = 0;
+    cache_watch = memory_shows;
+    uint64_t first = arrive(rig_mac_b, FRAME_IPV4, 100);
+    uint64_t second = arrive(rig_mac_b, FRAME_IPV4, 1514);
+    fake_microkit_wake(CH_DRIVER);
+    assert_int_equal(cache_count, 3); /* once for each, and one barrier for both */
+    assert_step(0, CACHE_FORGET, first, 100);
+    assert_step(1, CACHE_FORGET, second, 1514);
+    assert_step(2, CACHE_DONE, 0, 0);
+    assert_int_equal(rig_waiting(&peer[A]), 2);
+    assert_int_equal(rig_waiting(&peer[B]), 0);
+    /* Nor is anything to be done when it comes back. */
+    rig_send_at(&peer[A], rig_take(&peer[A]).address / NET_BUFFER_SIZE * NET_BUFFER_SIZE, 0);
+    cache_count = 0;
+    fake_microkit_wake(CH_A);
+    for (size_t i = 0; i < cache_count; i++) {
+        assert_int_equal(cache_steps[i].act, CACHE_DONE);
+    }
+    assert_account();
+}
+
+static void test_coherent_devices_cost_nothing(void **state)
+{
+    (void)state;
+    arrive(rig_mac_a, FRAME_IPV4, 100);
+    fake_microkit_wake(CH_DRIVER);
+    assert_int_equal(rig_waiting(&peer[A]), 1);
+    assert_int_equal(cache_count, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -388,6 +474,9 @@ int main(void)
         cmocka_unit_test_setup(test_full_driver_queue_loses_nothing, setup),
         cmocka_unit_test_setup(test_storm, setup),
         cmocka_unit_test_setup(test_mismatch_stops, setup),
+        cmocka_unit_test_setup_teardown(test_received_frames_come_from_memory, setup_incoherent,
+                                        teardown),
+        cmocka_unit_test_setup(test_coherent_devices_cost_nothing, setup),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

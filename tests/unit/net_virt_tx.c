@@ -588,6 +588,58 @@ static void test_overlapping_io_addresses_stop(void **state)
     assert_int_equal(rig_waiting(&driver), 0);
 }
 
+/* ---- devices that do not see the caches ---------------------------------------------------- */
+
+static int setup_incoherent(void **state)
+{
+    prepare(state);
+    sddf_net_config.incoherent = 1;
+    cache_count = 0;
+    init();
+    return 0;
+}
+
+static void nothing_for_the_driver(enum cache_act act)
+{
+    (void)act;
+    assert_int_equal(rig_waiting(&driver), 0);
+}
+
+static void test_frames_reach_memory_before_the_driver_hears(void **state)
+{
+    (void)state;
+    cache_count = 0;
+    cache_watch = nothing_for_the_driver;
+    uint64_t first = send_good(A);
+    send_as(A, rig_host, rig_mac_b); /* refused */
+    uint64_t second = send_good(A);
+    fake_microkit_wake(CH_A);
+    cache_watch = NULL;
+    assert_int_equal(rig_waiting(&driver), 2);
+    assert_true(cache_count >= 3);
+    const uint64_t data = sddf_net_config.client[A].data.vaddr;
+    assert_int_equal(cache_steps[0].act, CACHE_CLEAN);
+    assert_int_equal(cache_steps[0].start, data + first);
+    assert_int_equal(cache_steps[0].size, 100);
+    assert_int_equal(cache_steps[1].act, CACHE_CLEAN);
+    assert_int_equal(cache_steps[1].start, data + second);
+    assert_int_equal(cache_steps[1].size, 100);
+    for (size_t i = 2; i < cache_count; i++) {
+        assert_int_equal(cache_steps[i].act, CACHE_DONE);
+    }
+    assert_account();
+}
+
+static void test_coherent_devices_cost_nothing(void **state)
+{
+    (void)state;
+    cache_count = 0;
+    send_good(A);
+    fake_microkit_wake(CH_A);
+    assert_int_equal(rig_waiting(&driver), 1);
+    assert_int_equal(cache_count, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -608,6 +660,8 @@ int main(void)
         cmocka_unit_test_setup(test_policies, prepare),
         cmocka_unit_test_setup(test_storm, setup),
         cmocka_unit_test_setup(test_overlapping_io_addresses_stop, setup),
+        cmocka_unit_test_setup(test_frames_reach_memory_before_the_driver_hears, setup_incoherent),
+        cmocka_unit_test_setup(test_coherent_devices_cost_nothing, setup),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
