@@ -29,10 +29,10 @@ test: ## Run every test: unit, sanitizers, real packets, cross builds
 	@$(SETUP) --sel4
 	@tests/run
 
-bench: build ## Measure the queue against others, and the echo system against Linux
+bench: build ## Measure the queue and notifications, and run all experiments in short (root)
 	@build/bench/queue
 	@build/bench/ipc
-	@$(PYTHON) bench/run.py
+	@build/sddf bench --quick all
 
 soak: setup ## Run the tests again and again for SOAK_SECONDS=600
 	@end=$$((SECONDS + $(SOAK_SECONDS))); \

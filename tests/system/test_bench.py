@@ -15,7 +15,6 @@ import pytest
 import lib
 from test_run import MARK, nothing_left  # noqa: F401 (a fixture)
 
-SYSTEMS = lib.ROOT / "bench" / "systems"
 TINY = ("--seconds", "0.2", "--turns", "1", "--points", "2")
 
 
@@ -140,6 +139,16 @@ assert claim.measured == 1.0 and claim.holds, claim.measured
     assert "1 measurements do not count" in text and '<tr class="void">' in text
 
 
+@pytest.mark.parametrize("part", ["virt_rx", "copy", "client", "virt_tx"])
+def test_parts(part):
+    """The components do by themselves, batch by batch, what their instructions are counted for."""
+    program = lib.BUILD / "bench" / "parts" / f"part_{part}"
+    for batch in (1, 7, 32):
+        lib.command(program, batch, 20)
+    done = lib.command(program, 33, 20, check=False)
+    assert done.returncode == 1 and "usage" in done.stderr
+
+
 @pytest.mark.parametrize("words,says", [
     ((), "name experiments"), (("E13",), "E13"), (("E1", "--turns", "0"), "--turns"),
     (("E1", "--nothing"), "--nothing"), (("--replay", "x.csv", "E1"), "--replay"),
@@ -157,28 +166,3 @@ def test_no_rows(tmp_path, text):
     output = bench("--replay", path, "-o", tmp_path, status=1)
     assert output.startswith("sddf bench: ") and str(path) in output
     assert not (tmp_path / "index.html").exists()
-
-
-# ---- the descriptions -----------------------------------------------------------------------------
-
-
-def elements(name):
-    """A description as a list of (element, attributes), in its order."""
-    return [(element.tag, dict(element.attrib))
-            for element in ElementTree.parse(SYSTEMS / f"{name}.xml").getroot().iter()]
-
-
-def test_limits_differ_in_nothing_else():
-    """E6 is E5 but for B's transmit queue, E7 is E5 but for B's limit."""
-    e5 = elements("e5")
-    for name, changed in (("e6", {"tx"}), ("e7", {"limit", "window"})):
-        other = elements(name)
-        assert len(e5) == len(other)
-        different = set()
-        for (tag, ours), (other_tag, theirs) in zip(e5, other):
-            assert tag == other_tag
-            keys = {key for key in ours.keys() | theirs.keys() if ours.get(key) != theirs.get(key)}
-            if keys:
-                assert tag == "client" and ours["pd"] == theirs["pd"]
-                different |= keys
-        assert different == changed, name
