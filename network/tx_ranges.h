@@ -1,5 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Whose buffer the device means: the clients' Tx data regions, by IO address. */
+/*
+ * Whose buffer the device means: the clients' Tx data regions, by IO address. Finding it takes the
+ * same time however many clients there are: what lies between the first and the last region is cut
+ * into equal pieces, and for each there is the first region that it could be. Regions of one size
+ * that lie side by side, as they usually do, are no smaller than a piece; where they are, the next
+ * ones are looked at, too.
+ */
 #pragma once
 
 #include <stdbool.h>
@@ -7,6 +13,8 @@
 #include <stdint.h>
 
 #include "sddf/net.h"
+
+#define TX_RANGES_PIECES 256
 
 /* One client's buffers as the device sees them. */
 struct tx_range {
@@ -17,7 +25,9 @@ struct tx_range {
 
 struct tx_ranges {
     uint32_t count;
+    uint32_t shift;                         /* a piece is 2^shift bytes */
     struct tx_range range[NET_CLIENTS_MAX]; /* in ascending order */
+    uint8_t first[TX_RANGES_PIECES];        /* range that ends behind the piece's start; or count */
 };
 
 /* At most NET_CLIENTS_MAX times. False if it overlaps another. */
@@ -34,19 +44,42 @@ static inline bool tx_ranges_add(struct tx_ranges *ranges, struct tx_range range
            (at + 1 == ranges->count || range.end <= ranges->range[at + 1].begin);
 }
 
+/* After the last one, before any is looked for. */
+static inline void tx_ranges_index(struct tx_ranges *ranges)
+{
+    if (ranges->count == 0) {
+        return;
+    }
+    const uint64_t begin = ranges->range[0].begin;
+    const uint64_t span = ranges->range[ranges->count - 1].end - begin;
+    ranges->shift = 0;
+    while (span >> ranges->shift >= TX_RANGES_PIECES) {
+        ranges->shift++;
+    }
+    uint32_t range = 0;
+    for (uint32_t piece = 0; piece < TX_RANGES_PIECES; piece++) {
+        const uint64_t start = (uint64_t)piece << ranges->shift;
+        while (range < ranges->count && ranges->range[range].end - begin <= start) {
+            range++;
+        }
+        ranges->first[piece] = (uint8_t)range;
+    }
+}
+
 /* The range that an IO address lies in, or NULL. */
 static inline const struct tx_range *tx_ranges_find(const struct tx_ranges *ranges,
                                                     uint64_t address)
 {
-    uint32_t low = 0;
-    uint32_t high = ranges->count;
-    while (low < high) {
-        uint32_t middle = (low + high) / 2;
-        if (address >= ranges->range[middle].end) {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
+    if (ranges->count == 0 || address < ranges->range[0].begin) {
+        return NULL;
     }
-    return low < ranges->count && address >= ranges->range[low].begin ? &ranges->range[low] : NULL;
+    const uint64_t piece = (address - ranges->range[0].begin) >> ranges->shift;
+    if (piece >= TX_RANGES_PIECES) {
+        return NULL;
+    }
+    uint32_t at = ranges->first[piece];
+    while (at < ranges->count && address >= ranges->range[at].end) {
+        at++;
+    }
+    return at < ranges->count && address >= ranges->range[at].begin ? &ranges->range[at] : NULL;
 }

@@ -199,6 +199,7 @@ static const char *start(const struct net_virt_tx_config *config)
         buffers += config->client[i].buffer_count;
         virt_tx.client_count = i + 1;
     }
+    tx_ranges_index(&virt_tx.ranges);
     if (virt_tx.limited != 0 && !timer_init()) {
         return "the timer, which a limit needs,";
     }

@@ -9,7 +9,16 @@
 #include "driver.h"
 
 static uint64_t rx_base, rx_size; /* what the device may write to: the first data region */
-static uint32_t tx_region;        /* where the last frame was; the next one probably is, too */
+
+/*
+ * What the device may send from: the other data regions. Those that lie side by side are one, so
+ * that it does not matter how many clients there are.
+ */
+static struct {
+    uint64_t base, size;
+} tx_range[NET_CLIENTS_MAX + 1];
+static uint32_t tx_range_count;
+static uint32_t tx_range_last; /* where the last frame was; the next one probably is, too */
 
 static inline bool attach_data(void)
 {
@@ -24,7 +33,18 @@ static inline bool attach_data(void)
     }
     rx_base = c->data[0].io_address;
     rx_size = c->data[0].size;
-    tx_region = 1;
+    tx_range_count = 0;
+    tx_range_last = 0;
+    for (uint32_t i = 1; i < c->data_count; i++) {
+        const uint32_t n = tx_range_count;
+        if (n > 0 && tx_range[n - 1].base + tx_range[n - 1].size == c->data[i].io_address) {
+            tx_range[n - 1].size += c->data[i].size;
+        } else {
+            tx_range[n].base = c->data[i].io_address;
+            tx_range[n].size = c->data[i].size;
+            tx_range_count++;
+        }
+    }
     return true;
 }
 
@@ -60,21 +80,17 @@ static inline bool rx_free_settle(uint32_t filled, bool full)
 /* Is this address one that the device may send from, and the frame inside one buffer? */
 static inline bool tx_address_ok(uint64_t address, uint32_t length)
 {
-    const struct sddf_region_config *data = &sddf_net_config.data[tx_region];
-    if (address - data->io_address >= data->size) {
-        uint32_t i = 1;
-        for (; i < sddf_net_config.data_count; i++) {
-            data = &sddf_net_config.data[i];
-            if (address - data->io_address < data->size) {
-                break;
-            }
+    if (address - tx_range[tx_range_last].base >= tx_range[tx_range_last].size) {
+        uint32_t i = 0;
+        while (i < tx_range_count && address - tx_range[i].base >= tx_range[i].size) {
+            i++;
         }
-        if (i >= sddf_net_config.data_count) {
+        if (i == tx_range_count) {
             return false;
         }
-        tx_region = i;
+        tx_range_last = i;
     }
-    return length <= NET_BUFFER_SIZE - (address - data->io_address) % NET_BUFFER_SIZE;
+    return length <= NET_BUFFER_SIZE - (address - tx_range[tx_range_last].base) % NET_BUFFER_SIZE;
 }
 
 /* Why a frame cannot be sent; NET_STAT_COUNT if it can. fills: the device fills checksums in. */

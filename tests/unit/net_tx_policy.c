@@ -8,6 +8,7 @@
 
 #include "net_rig.h"
 #include "network/tx_policy.h"
+#include "network/tx_ranges.h"
 
 enum { CLIENTS = NET_CLIENTS_MAX };
 
@@ -307,6 +308,45 @@ static void test_a_full_device_changes_no_shares(void **unused)
     assert_in_range(sent[1], sent[0] * 4 * 99 / 100, sent[0] * 4 * 101 / 100);
 }
 
+/* ---- whose buffer it is -------------------------------------------------------------------- */
+
+/* Ranges of all sizes with gaps of all sizes, anywhere, against a look at each of them. */
+static void test_ranges(void **unused)
+{
+    (void)unused;
+    state = 0x7a9e5;
+    for (int round = 0; round < 2000; round++) {
+        struct tx_ranges ranges = {0};
+        struct tx_range all[CLIENTS];
+        uint32_t count = random_below(CLIENTS + 1);
+        uint64_t at = round % 2 == 0 ? 0 : rig_random(&state) >> random_below(40);
+        at &= UINT64_MAX >> 1;
+        for (uint32_t i = 0; i < count; i++) {
+            uint64_t size = round % 3 == 0 ? 1 << 17 : UINT64_C(1) << (11 + random_below(14));
+            at += round % 3 == 0 ? 0 : (rig_random(&state) & 3) << random_below(50);
+            all[i] = (struct tx_range){at, at + size, i};
+            at += size;
+        }
+        for (uint32_t i = 0; i < count; i++) { /* in another order */
+            assert_true(tx_ranges_add(&ranges, all[i % 2 == 0 ? i / 2 : count - 1 - i / 2]));
+        }
+        tx_ranges_index(&ranges);
+        for (int probe = 0; probe < 300; probe++) {
+            uint64_t address = rig_random(&state) >> random_below(64);
+            if (count != 0 && probe % 4 != 0) {
+                const struct tx_range *near = &all[random_below(count)];
+                address = (probe % 2 == 0 ? near->begin : near->end) + random_below(5) - 2;
+            }
+            const struct tx_range *found = tx_ranges_find(&ranges, address);
+            uint32_t wanted = CLIENTS;
+            for (uint32_t i = 0; i < count; i++) {
+                wanted = address >= all[i].begin && address < all[i].end ? i : wanted;
+            }
+            assert_int_equal(found == NULL ? CLIENTS : found->client, wanted);
+        }
+    }
+}
+
 static void test_no_such_policy(void **unused)
 {
     (void)unused;
@@ -324,6 +364,7 @@ int main(void)
         cmocka_unit_test(test_shares_follow_the_weights),
         cmocka_unit_test(test_credit_is_bounded),
         cmocka_unit_test(test_a_full_device_changes_no_shares),
+        cmocka_unit_test(test_ranges),
         cmocka_unit_test(test_no_such_policy),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
