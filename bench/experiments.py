@@ -47,13 +47,13 @@ def saturate(session, phase='saturation', x=None, window=WINDOW, options=()):
 
 
 def offer(session, phase, rates, x):
-    """Open loop: {client: datagrams/s}."""
-    return session.measure(phase, rates=rates, x=x)
+    """Open loop: {client: datagrams/s}. Who carried next to nothing is asked for little, not none."""
+    return session.measure(phase, rates={name: max(rate, 10.0) for name, rate in rates.items()}, x=x)
 
 
 def overload(session, rate, x=2, phase='overload'):
     """Open loop, beyond what the system carries. What counts is the interface's counter."""
-    share = rate / len(session.names)
+    share = max(rate / len(session.names), 10.0)
     return session.measure(phase, '--flood', '--check', str(SAMPLED), x=x, flood=True,
                            rates=dict.fromkeys(session.names, share))
 
@@ -75,7 +75,7 @@ def references(r):
                  TURNS_OF_OTHERS))
     if fifo:
         made.append((run_systems.LinuxEcho(build, 'linux-normal', 'Linux, normal class', False),
-                     r.turns))
+                     TURNS_OF_OTHERS if r.quick else r.turns))
     return made + [(run_systems.LinuxEcho(build, 'linux-default', "Linux, kernel's defaults", False,
                                           pinned=False), TURNS_OF_OTHERS)]
 
@@ -95,7 +95,8 @@ def polling(r):
     """The system of E1 whose driver polls, where there is one."""
     if not os.path.exists(os.path.join(SYSTEMS, 'e1_polling.xml')):
         return []
-    return [(sddf(r, 'e1_polling', 'sddf-polling', 'sDDF, polling driver'), r.turns)]
+    return [(sddf(r, 'e1_polling', 'sddf-polling', 'sDDF, polling driver'),
+             TURNS_OF_OTHERS if r.quick else r.turns)]
 
 
 def one_client(r, system, experiment, turn, rates):
@@ -169,7 +170,7 @@ def limited(r, experiment):
                 offer(session, 'request', rates, share)
             if experiment == 'E7':
                 # Whatever is asked: here as much as A carries.
-                offer(session, 'request', {first: half, second: half}, half / reach['pps'])
+                offer(session, 'request', {first: half, second: half}, half / max(reach['pps'], 1))
 
 
 # ---- E8, E9: many clients -------------------------------------------------------------------------

@@ -102,7 +102,7 @@ def survival(rows, system):
     for row in good(rows, system=system, client='all', phase='overload'):
         if row['turn'] in tops:
             top = max(r['interface_pps'] for r in tops[row['turn']])
-            if row['sent_pps'] >= TWICE * top:
+            if top and row['sent_pps'] >= TWICE * top:
                 result.append(row['interface_pps'] / top)
     return result
 
@@ -181,7 +181,8 @@ def e4(rows):
 
 
 def requests(rows, client):
-    return sorted(good(rows, phase='request', client=client), key=lambda row: row['x'])
+    return sorted((row for row in good(rows, phase='request', client=client) if row['asked_pps']),
+                  key=lambda row: row['x'])
 
 
 def unaffected(rows):
@@ -266,7 +267,7 @@ def e9(rows, pairs):
     if len(sums) < 2:
         return [Claim('the sum of the most clients against one', '> 1', None, None),
                 light_generator(rows, pairs)]
-    value = sums[max(sums)] / sums[min(sums)]
+    value = sums[max(sums)] / max(sums[min(sums)], 1)
     return [Claim(f'the sum of {max(sums):.0f} clients against {min(sums):.0f}', '> 1', value,
                   value > 1), light_generator(rows, pairs)]
 

@@ -79,7 +79,7 @@ const struct tool_command tool_bench = {
         "\n"
         "  -o, --output FOLDER   where to write (default: bench-report)\n"
         "  --quick               short rows, few points: all within five minutes\n"
-        "  --seconds S           of each row (default: 5; quick: 0.7)\n"
+        "  --seconds S           of each row (default: 5; quick: 0.6)\n"
         "  --turns N             how often systems take turns (default: 5; quick: 2)\n"
         "  --points N            of each sweep (default: 13; quick: 5)\n"
         "  --no-realtime         sDDF and its references as ordinary processes\n"

@@ -166,3 +166,23 @@ def test_no_rows(tmp_path, text):
     output = bench("--replay", path, "-o", tmp_path, status=1)
     assert output.startswith("sddf bench: ") and str(path) in output
     assert not (tmp_path / "index.html").exists()
+
+
+def test_nothing_came_back(tmp_path):
+    """A system that carried nothing makes a report like any other, with claims that have no result."""
+    code = f"""
+import sys
+sys.path.insert(0, {str(lib.ROOT / "bench")!r})
+import experiments, report, rows
+empty = dict.fromkeys(rows.NUMBERS, 0.0) | dict.fromkeys(rows.TEXTS, "")
+made = [empty | {{"experiment": e.name, "system": system, "title": system, "client": client,
+                "phase": phase, "mode": "open", "payload": "1472", "x": x}}
+        for e in experiments.ALL if e.run for system in ("sddf", "linux", "e11_5", "e11_2", "bare")
+        for client in ("a", "b", "all") for phase in ("saturation", "request", "overload")
+        for x in (0.0, 1.0, 28.0)]
+open({str(tmp_path / 'rows.csv')!r}, "w").write(
+    rows.csv_head({{"experiments": "E1"}}) + rows.csv_lines(made))
+report.make({str(tmp_path / 'rows.csv')!r}, {str(tmp_path)!r})
+"""
+    lib.command("/usr/bin/python3", "-B", "-c", code)
+    assert "no result" in (tmp_path / "index.html").read_text()
