@@ -190,10 +190,12 @@ bool linux_debug_release(struct linux_pd *pd)
      */
     if (ptrace(PTRACE_DETACH, pd->pid, 0, SIGSTOP) != 0)
         return false;
+    /* Going on is what it is to do once it is attached to, also when gdb goes again. */
     linux_complain("%s: process %d waits for a debugger, before its first instruction. Attach one "
-                   "with\n  gdb -q -ex 'set sysroot' -ex 'handle SIGSTOP nostop noprint nopass' "
-                   "-ex 'tbreak init' -ex continue %s %d\n"
+                   "with\n  gdb -q -ex 'set sysroot' -ex 'handle SIGSTOP SIGCONT nostop noprint "
+                   "nopass' -ex 'shell kill -CONT %d' -ex 'tbreak init' -ex continue %s %d\n"
                    "or let it go with\n  kill -CONT %d",
-                   pd->system->name, (int)pd->pid, pd->path, (int)pd->pid, (int)pd->pid);
+                   pd->system->name, (int)pd->pid, (int)pd->pid, pd->path, (int)pd->pid,
+                   (int)pd->pid);
     return true;
 }

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The system calls of a PD, one line each when it is over: what strace would show, by the tracer
+ * The system calls of a PD, one line each when it is over, and one before it for those in which it
+ * sleeps: what strace would show, by the tracer
  * that the PD has anyway, so that it stays as confined, and its faults as reported, as ever. With
  * the names of descriptors, which in a PD are few and known.
  */
 #include <errno.h>
 #include <inttypes.h>
 #include <seccomp.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -76,7 +78,15 @@ static void print(const struct linux_loader *loader, const struct linux_pd *pd, 
             snprintf(text + used, sizeof text - (size_t)used,
                      trace->argument[i] < 4096 ? "%s%" PRIu64 "%s" : "%s0x%" PRIx64 "%s",
                      i > 0 ? ", " : "", trace->argument[i], i == 0 && on_descriptor ? what : "");
-    linux_complain("%s: system call %s) = %s", pd->system->name, text, result);
+    linux_complain("%s: system call %s)%s", pd->system->name, text, result);
+}
+
+/* The filter's signal is pending then; the registers are as before the call. */
+static bool refused(const struct linux_pd *pd)
+{
+    struct __ptrace_peeksiginfo_args first = {.nr = 1};
+    siginfo_t info;
+    return ptrace(PTRACE_PEEKSIGINFO, pd->pid, &first, &info) == 1 && info.si_signo == SIGSYS;
 }
 
 void linux_trace_stop(const struct linux_loader *loader, struct linux_pd *pd)
@@ -89,13 +99,17 @@ void linux_trace_stop(const struct linux_loader *loader, struct linux_pd *pd)
         trace->inside = true;
         trace->number = info.entry.nr;
         memcpy(trace->argument, info.entry.args, sizeof trace->argument);
+        if (trace->number == SYS_read || trace->number == SYS_ppoll)
+            print(loader, pd, " ...");
     } else if (info.op == PTRACE_SYSCALL_INFO_EXIT && trace->inside) {
         char result[96];
         int64_t value = info.exit.rval;
-        if (info.exit.is_error)
-            snprintf(result, sizeof result, "-1 (%s)", strerror((int)-value));
+        if (refused(pd))
+            snprintf(result, sizeof result, " is refused");
+        else if (info.exit.is_error)
+            snprintf(result, sizeof result, " = -1 (%s)", strerror((int)-value));
         else
-            snprintf(result, sizeof result, "%" PRId64, value);
+            snprintf(result, sizeof result, " = %" PRId64, value);
         print(loader, pd, result);
         trace->inside = false;
     }

@@ -148,6 +148,8 @@ static const struct hostile_access {
 };
 #define HOSTILE_ACCESSES (sizeof hostile_accesses / sizeof hostile_accesses[0])
 
+#define HOSTILE_ATTEMPTS (HOSTILE_CALLS + HOSTILE_ACCESSES + 1) /* the last: the 32-bit entry */
+
 /* Everything that it may write to, others may read. */
 static inline void overwrite(unsigned char with)
 {

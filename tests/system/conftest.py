@@ -7,6 +7,7 @@ import shutil
 import pytest
 
 import lib
+from pds import run, run_as  # noqa: F401 (fixtures)
 
 
 def pytest_configure(config):

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 import lib
-from test_platform import HELLO, PROGRAMS, Running, cpu_ns, pd
+from pds import HELLO, PROGRAMS, Running, cpu_ns, pd
 
 pytestmark = pytest.mark.skipif(not (PROGRAMS / "test_flood.elf").exists(),
                                 reason="the test programs are not built: make")

@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The Linux platform's sandbox: what PDs cannot do, and what they have."""
+
+import os
+import re
+import stat
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+import lib
+from pds import HELLO, PING_PONG, PROGRAMS, calls, channel, child, pd
+
+
+# ---- hostile PDs ---------------------------------------------------------------------------------
+
+
+ATTEMPTS = 88  # tests/platform/hostile.h
+
+
+def assert_all_refused(output):
+    """Each attempt of both was refused and reported once."""
+    for number, name in ((1, "hostile"), (2, "hostile_bare")):
+        tries = [line for line in output.splitlines() if line.startswith(f"{name} | tries ")]
+        refused = [line for line in output.splitlines()
+                   if line.startswith(f"warden | refused {number}: ")]
+        assert len(tries) == len(set(tries)) == len(refused) == ATTEMPTS
+        assert output.count(f"{name} | has overwritten what it can write") == 1
+    assert "DONE" not in output and "something else" not in output
+
+
+def test_hostile_pds_are_refused_everything(tmp_path):
+    """The description that people run by hand."""
+    run = subprocess.run([lib.SDDF, "run", lib.ROOT / "tests/systems/hostile.xml", "--seconds", "4"],
+                         capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL)
+    assert run.returncode == 0, run.stderr
+    assert_all_refused(run.stdout)
+    assert "ping | ping: all right" in run.stdout and "hello | hello from hello" in run.stdout
+    assert "fault" not in run.stderr
+
+
+def test_echo_beside_hostile_pds(lab, tmp_path):
+    """The echo system answers, everything and right, from the first attempt to the spinning."""
+    hostile = (lib.ROOT / "tests/systems/hostile.xml").read_text()
+    hostile = re.search(r"<system>(.*)</system>", hostile, re.S).group(1)
+    echo = lib.ECHO.read_text()
+    both = tmp_path / "both.xml"
+    both.write_text(echo.replace("</system>", hostile + "</system>"))
+    system = lib.System(lab, tmp_path, both, options=["--search-path", PROGRAMS])
+    system.start()
+    try:
+        with lab.udp() as sock:
+            answered = 0
+            until = time.monotonic() + 4
+            while time.monotonic() < until or "now spins" not in system.output():
+                client = system.clients[answered % len(system.clients)]
+                data = bytes((answered + i) & 255 for i in range(answered % 1472))
+                sock.sendto(data, (client.ip, 7))
+                assert sock.recv(2048) == data
+                answered += 1
+                assert time.monotonic() < until + 30
+        assert answered > 100
+        assert_all_refused(system.output())
+        system.stop()
+    finally:
+        system.end_by_force()
+
+
+PROBED = (pd("warden", "warden", 120, pd("prober", "prober", 10, '<irq irq="2" id="9"/>',
+                                         more='id="50"')) +
+          HELLO + channel("prober", 0, "hello", 0))
+
+
+def test_what_is_let_through_is_what_the_table_says(run):
+    """Every system call on every descriptor: README.md's table, and nothing else."""
+    names = {"read": 0, "write": 1, "ppoll": 271, "timerfd_settime": 286}
+    # Descriptors: 1 its own doorbell, 2 its debug output, 3 hello's doorbell, 4 the timer's device.
+    table = {
+        f"zeroes {names['read']} 1", f"zeroes {names['write']} 2", f"one {names['write']} 2",
+        f"one {names['write']} 3", f"zeroes {names['ppoll']} 0", f"one {names['ppoll']} 0",
+        f"zeroes {names['timerfd_settime']} 4"}
+    with run(PROBED) as system:
+        system.printed("prober", "probed", 60)
+        fds = [os.readlink(f"/proc/{system.pd('prober')['pid']}/fd/{fd}") for fd in range(1, 5)]
+        assert [fd.strip("[]").split(":")[-1].strip("[]0123456789") for fd in fds] == \
+            ["eventfd", "", "eventfd", "timerfd"] and "pipe" in fds[1]
+    # (What the debug output let through stands in front of the line that says so.)
+    # uretprobe and uprobe (335, 336) pass every filter; who calls them by itself gets a SIGILL.
+    through = {line.lstrip("?") for line in system.lines("prober")}
+    assert {line for line in through if line.split()[1:2] not in (["335"], ["336"])} == \
+        table | {"probed"}
+
+
+# ---- rights --------------------------------------------------------------------------------------
+
+
+def test_a_process_has_exactly_what_it_was_given(run):
+    if os.geteuid() != 0:
+        pytest.skip("needs root: reads other processes' descriptors")
+    with run(HELLO + PING_PONG) as system:
+        state = system.state()
+        ping = system.pd("ping")
+        proc = f"/proc/{ping['pid']}"
+        maps = {}
+        for line in open(f"{proc}/maps"):
+            words = line.split()
+            if words[-1] != "[vsyscall]":  # The kernel's; not memory of the process.
+                maps[int(words[0].split("-")[0], 16)] = (words[1], words[4])
+        # Regions: at the right address, with the right rights, the very memory of the loader's.
+        for name, vaddr, rights in (("request", 0x10000000, "rw-s"),
+                                    ("response", 0x10010000, "r--s")):
+            fd = next(r["fd"] for r in state["regions"] if r["name"] == name)
+            inode = str(os.stat(f"/proc/{state['loader']}/fd/{fd}").st_ino)
+            assert maps.pop(vaddr) == (rights, inode)
+        # The image: four segments. Never writable and executable at once.
+        image = [maps.pop(at)[0] for at in sorted(maps) if at < 0x10000000]
+        assert image == ["r--s", "r-xs", "r--s", "rw-s"]
+        # The platform's pages, and nothing else.
+        base = 0x200000000000
+        assert [(at - base, maps[at][0]) for at in sorted(maps)] == [
+            (0x0, "r--s"), (0x10000, "r--s"), (0x20000, "rw-s"), (0x30000, "r-xs"),
+            (0x110000, "r--s"), (0x40000000 - 0x2000, "rw-s")]
+        kinds = [os.readlink(f"{proc}/fd/{fd}").split(":")[0] + os.readlink(
+            f"{proc}/fd/{fd}").partition(":")[2].rstrip("0123456789[]") for fd in
+            sorted(map(int, os.listdir(f"{proc}/fd")))]
+        assert kinds == ["anon_inode[eventfd", "pipe", "anon_inode[eventfd"]
+        status = dict(line.rstrip("\n").split(":\t", 1) for line in open(f"{proc}/status")
+                      if ":\t" in line)
+        for kind in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"):
+            assert int(status[kind], 16) == 0
+        assert status["NoNewPrivs"] == "1" and status["Seccomp"] == "2"
+        assert status["Uid"].split() == ["65534"] * 4 and status["Groups"].strip() == ""
+        assert os.listdir(f"{proc}/root/") == []
+        for kind in ("user", "mnt", "pid", "net", "ipc", "uts", "cgroup"):
+            assert os.readlink(f"{proc}/ns/{kind}") != os.readlink(f"/proc/self/ns/{kind}")
+
+
+def test_nobody_may_read_the_starter(run):
+    """So that a PD is at no time dumpable; the kernel takes that from the program's mode."""
+    with run(HELLO) as system:
+        folder = Path(f"/proc/{system.process.pid}/fd")
+        modes = [stat.S_IMODE(entry.stat().st_mode) for entry in folder.iterdir()
+                 if os.readlink(entry).startswith("/memfd:") and "starter" in os.readlink(entry)]
+        assert modes == [0o111]
+        system.printed("hello", "hello from hello")
+
+
+def test_the_loader_gives_up_its_privileges(run):
+    """All but what ends PDs and gives them their turns, and still it does all that it has to."""
+    if os.geteuid() != 0:
+        pytest.skip("needs root: has privileges to give up")
+    with run(pd("memory", "faults", 5) + pd("stack", "faults", 6) + calls("stuck") +
+             pd("parent", "parent", 50, child("illegal", 3, 40))) as system:
+        system.printed("parent", "child 3 is stopped")
+        system.complained("sddf: stack: fault: stack overflow: write of address")
+        assert lib.wait_until(lambda: system.pd("stack")["state"] == "dead", 5)
+        pid = system.process.pid
+        for thread in os.listdir(f"/proc/{pid}/task"):
+            with open(f"/proc/{pid}/task/{thread}/status") as file:
+                status = dict(line.rstrip("\n").split(":\t", 1) for line in file if ":\t" in line)
+            kept = 1 << 5 | 1 << 23  # CAP_KILL, CAP_SYS_NICE
+            assert int(status["CapEff"], 16) == int(status["CapPrm"], 16) == kept
+            assert int(status["CapInh"], 16) == int(status["CapBnd"], 16) == 0
+            assert status["NoNewPrivs"] == "1"
+    assert system.status == 0
