@@ -13,6 +13,7 @@ from run_systems import Failure
 SYSTEMS = os.path.join(run_systems.ROOT, 'bench/systems')
 WINDOW = 64   # datagrams on their way to each client, closed loop
 SAMPLED = 16  # under overload, the replies whose whole content is compared: every 16th
+WINDOW_OF_MANY = 8  # the same for each, so that batches are alike; 28 of them fit the Rx buffers
 MANY = (1, 28, 8, 16, 4, 2)
 TURNS_OF_OTHERS = 1  # systems that only stand by take one turn
 
@@ -143,13 +144,15 @@ def e12(r):
 
 
 def e4(r):
+    asked = None  # of both systems, in all turns, the same
     for turn in range(1, r.turns + 1):
         for name, title in (('e4', 'whoever signalled'), ('e4_round_robin', 'round robin')):
             clients = run_systems.clients(description(name))
             with r.session('E4', sddf(r, name, name, title), turn, clients) as session:
                 top = saturate(session)
+                asked = asked or top['pps']
                 for fraction in some(FRACTIONS[:11], r.points):
-                    rate = fraction * top['pps'] / len(clients)
+                    rate = fraction * asked / len(clients)
                     offer(session, 'request', dict.fromkeys(clients, rate), fraction)
                 overload(session, 2 * best(top))
 
@@ -159,18 +162,19 @@ def limited(r, experiment):
     name = experiment.lower()
     clients = run_systems.clients(description(name))
     first, second = clients
+    half = reach = None  # the first turn's, for all
     for turn in range(1, r.turns + 1):
         with r.session(experiment, sddf(r, name), turn, clients) as session:
             alone = session.measure('A alone', '--window', str(WINDOW), only=[first])
-            reach = session.measure('B alone', '--window', str(WINDOW), only=[second])
-            half = alone['pps'] / 2
+            other = session.measure('B alone', '--window', str(WINDOW), only=[second])
+            half, reach = half or alone['pps'] / 2, reach or other['pps']
             for share in some(SWEEP, r.points):
-                asked = share * reach['pps']
+                asked = share * reach
                 rates = {first: half} | ({second: asked} if asked else {})
                 offer(session, 'request', rates, share)
             if experiment == 'E7':
                 # Whatever is asked: here as much as A carries.
-                offer(session, 'request', {first: half, second: half}, half / max(reach['pps'], 1))
+                offer(session, 'request', {first: half, second: half}, half / max(reach, 1))
 
 
 # ---- E8, E9: many clients -------------------------------------------------------------------------
@@ -193,8 +197,7 @@ def many(r, experiment, spread):
         clients = run_systems.clients(path)
         with r.session(experiment, sddf(r, name, name, f'{count} clients'), 1, clients,
                        spread=spread) as session:
-            window = max(1, WINDOW // count)
-            top = saturate(session, x=count, window=window)
+            top = saturate(session, x=count, window=WINDOW_OF_MANY)
             steady = steady or 0.6 * top['pps']
             offer(session, 'request', dict.fromkeys(clients, steady / count), count)
 
