@@ -26,7 +26,7 @@ void scale_virt_tx_init(void);
 void scale_virt_tx_notified(microkit_channel ch);
 
 enum { CH_DRIVER = 0, CH_FIRST = 1 };
-enum { BUFFERS = 64, DMA_BUFFERS = 256, FRAMES = 16, ROUNDS = 1 };
+enum { BUFFERS = 64, DMA_BUFFERS = 256, FRAMES = 8, ROUNDS = 1 };
 
 static struct rig_peer driver;
 static struct rig_peer peer[NET_CLIENTS_MAX];
@@ -232,7 +232,7 @@ static void rx_rounds(uint32_t clients, uint32_t burst)
 static void check_growth(const char *name, void (*rounds)(uint32_t clients, uint32_t burst))
 {
     static const uint32_t all_counts[] = {1, 2, 4, 8, 16, 28, 61}, some_counts[] = {1, 61};
-    static const uint32_t bursts[] = {1, 16, 2, 4};
+    static const uint32_t bursts[] = {1, 8, 2, 4};
     const bool all = getenv("SDDF_SCALE") != NULL;
     const uint32_t *counts = all ? all_counts : some_counts;
     for (size_t b = 0; b < (all ? 4 : 2); b++) {
