@@ -16,13 +16,16 @@ import sys
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 PARTS = ('virt_rx', 'copy', 'client', 'virt_tx')
-ROUNDS = (50, 100)  # The difference is rid of what the first rounds cost once.
+SHARED = ('virt_rx', 'virt_tx')
+BATCH = 8
+CLIENTS = (1, 2, 4, 8, 16, 28, 60)  # the last is what 62 channels have room for
+ROUNDS = (60, 120)  # The difference is rid of what the first rounds cost once.
 
 
-def collected(program, batch, rounds):
+def collected(program, batch, rounds, clients):
     """Instructions of all wake-ups of so many rounds."""
     done = subprocess.run(['valgrind', '--tool=callgrind', '--callgrind-out-file=/dev/null',
-                           '--toggle-collect=part_wake', program, str(batch), str(rounds)],
+                           '--toggle-collect=part_wake', program, str(batch), str(rounds), str(clients)],
                           capture_output=True, text=True, check=False)
     found = re.search(r'Collected : (\d+)', done.stderr)
     if done.returncode != 0 or not found:
@@ -30,8 +33,8 @@ def collected(program, batch, rounds):
     return int(found.group(1))
 
 
-def per_wake_up(program, batch):
-    few, many = (collected(program, batch, rounds) for rounds in ROUNDS)
+def per_wake_up(program, batch, clients=1):
+    few, many = (collected(program, batch, rounds, clients) for rounds in ROUNDS)
     return (many - few) / (ROUNDS[1] - ROUNDS[0])
 
 
@@ -47,15 +50,24 @@ def main():
           + f'{"a packet":>12}{"a wake-up":>12}')
     totals = [0.0] * (len(batches) + 2)
     for part in PARTS:
-        program = os.path.join(option.build, 'bench/parts', f'part_{part}')
-        if not os.path.exists(program):
-            sys.exit(f'parts: {program} is not built: run make')
-        cost = [per_wake_up(program, batch) for batch in batches]
+        cost = [per_wake_up(path(option, part), batch) for batch in batches]
         packet = (cost[-1] - cost[0]) / (batches[-1] - batches[0])
         figures = [c / b for c, b in zip(cost, batches)] + [packet, cost[0] - packet]
         totals = [a + b for a, b in zip(totals, figures)]
         line(part, figures)
     line('all', totals)
+    print('\n' + f'{"clients":<12}' + ''.join(f'{c:>14}' for c in CLIENTS))
+    for part in SHARED:
+        cost = [per_wake_up(path(option, part), BATCH, clients) / BATCH for clients in CLIENTS]
+        print(f'{part:<12}' + ''.join(f'{c:>14.1f}' for c in cost))
+    print(f'(a packet, in batches of {BATCH} of one client after the other)')
+
+
+def path(option, part):
+    program = os.path.join(option.build, 'bench/parts', f'part_{part}')
+    if not os.path.exists(program):
+        sys.exit(f'parts: {program} is not built: run make')
+    return program
 
 
 def line(name, figures):

@@ -145,6 +145,7 @@ def test_parts(part):
     program = lib.BUILD / "bench" / "parts" / f"part_{part}"
     for batch in (1, 7, 32):
         lib.command(program, batch, 20)
+        lib.command(program, batch, 130, 60)  # each of 60 clients twice
     done = lib.command(program, 33, 20, check=False)
     assert done.returncode == 1 and "usage" in done.stderr
 
