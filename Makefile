@@ -26,7 +26,7 @@ run: build ## Run the echo system for ten seconds and compare it with Linux (SDD
 	@$(PYTHON) bench/run.py
 
 test: ## Run every test: unit, sanitizers, real packets, cross builds
-	@$(SETUP) --sel4
+	@$(SETUP) --sel4 --debug
 	@tests/run
 
 bench: build ## Measure the queue and notifications, and run all experiments in short (root)
@@ -34,7 +34,8 @@ bench: build ## Measure the queue and notifications, and run all experiments in 
 	@build/bench/ipc
 	@build/sddf bench --quick all
 
-soak: setup ## Run the tests again and again for SOAK_SECONDS=600
+soak: build ## Start and stop the echo system 1000 times, then run the tests for SOAK_SECONDS=600
+	@SDDF_CYCLES=1000 tests/run system -k cycles
 	@end=$$((SECONDS + $(SOAK_SECONDS))); \
 	while [ $$SECONDS -lt $$end ]; do \
 		tests/run || exit; \

@@ -12,6 +12,7 @@
 #
 #   ./setup.sh            put in place what is missing
 #   ./setup.sh --check    only say what is missing (exit 1 if something is)
+#   ./setup.sh --debug    besides, gdb, strace and Valgrind; also after --sel4, and with --check
 #   ./setup.sh --sel4     besides, cross compilers and QEMU for the systems on seL4; also --check
 #
 # SDDF_LWIP_DIR=FOLDER  an lwIP source tree to use in place of Debian's: build-lwip links to it.
@@ -34,6 +35,9 @@ packages=(
     # Formatting, and unpacking lwIP
     clang-format dpkg-dev xz-utils
 )
+
+# To look into protection domains (docs/linux-platform.md), and the tests of that.
+debug_packages=(gdb strace valgrind)
 
 # For systems on seL4: cross compilers, the C library of their programs, and machines to run them.
 sel4_packages=(
@@ -158,6 +162,10 @@ link_lwip() {
 
 if [ "${1:-}" = --sel4 ]; then
     packages+=("${sel4_packages[@]}")
+    shift
+fi
+if [ "${1:-}" = --debug ]; then
+    packages+=("${debug_packages[@]}")
     shift
 fi
 case "${1:-}" in

@@ -36,7 +36,7 @@ def options():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--seconds', type=float, metavar='S',
-                        default=float(os.environ.get('SDDF_RUN_SECONDS') or 10),
+                        default=os.environ.get('SDDF_RUN_SECONDS') or '10',
                         help='about how long all takes (default: SDDF_RUN_SECONDS, or 10)')
     parser.add_argument('--quick', action='store_true', help='the same as --seconds 3')
     parser.add_argument('--json', metavar='FILE', help='write every row, with all counters')

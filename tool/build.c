@@ -63,6 +63,25 @@ static unsigned choose_release(const struct tool_input *input, const struct tool
     return input->board.microkit ? SYSTEM_SDF_OLDEST : SYSTEM_SDF_OURS;
 }
 
+/* Has some PD an interrupt of a network device? Then it is to be said which interface that is. */
+static bool has_network(const struct tool_input *input)
+{
+    for (size_t d = 0; d < input->board.device_count; d++) {
+        const struct board_device *device = &input->board.devices[d];
+        for (size_t p = 0; p < input->system.pd_count; p++) {
+            for (size_t i = 0; i < input->system.pds[p].irq_count; i++) {
+                for (size_t j = 0; j < device->irq_count; j++) {
+                    if (strcmp(device->class_, "network") == 0 &&
+                        input->system.pds[p].irqs[i].irq == device->irqs[j].irq) {
+                        return true;
+                    }
+                }
+            }
+        }
+    }
+    return false;
+}
+
 static void say_done(const struct tool_input *input, const struct tool_sdk *sdk, const char *folder)
 {
     printf("%s/%s.system and %zu programs are written", folder, input->system.name,
@@ -74,8 +93,9 @@ static void say_done(const struct tool_input *input, const struct tool_sdk *sdk,
                "  microkit %s/%s.system --search-path %s --board %s --config debug\n",
                folder, input->system.name, folder, input->board.name);
     } else {
-        printf("; run them with\n  sddf run %s/%s.system -b %s --search-path %s\n", folder,
-               input->system.name, input->board_name, folder);
+        printf("; run them with\n  sddf run %s/%s.system -b %s --search-path %s%s\n", folder,
+               input->system.name, input->board_name, folder,
+               has_network(input) ? " --netdev IFACE" : "");
     }
 }
 

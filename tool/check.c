@@ -5,6 +5,28 @@
 
 #define PLURAL(n) (n), (n) == 1 ? "" : "s"
 
+/* Not a mistake (a region may wait for the next program), but seldom meant. */
+static void warn_unused(const struct system *s)
+{
+    for (size_t r = 0; r < s->region_count; r++) {
+        bool used = false;
+        for (size_t p = 0; p < s->pd_count; p++) {
+            for (size_t m = 0; m < s->pds[p].map_count; m++) {
+                used |= s->pds[p].maps[m].region == r;
+            }
+        }
+        for (size_t i = 0; i < s->io_space_count; i++) {
+            for (size_t m = 0; m < s->io_spaces[i].map_count; m++) {
+                used |= s->io_spaces[i].maps[m].region == r;
+            }
+        }
+        if (!used) {
+            fprintf(stderr, "%s:%d: warning: memory region \"%s\" is mapped by nobody\n",
+                    s->regions[r].place.file, s->regions[r].place.line, s->regions[r].name);
+        }
+    }
+}
+
 static int run(const struct tool_command *self, int argc, char **argv)
 {
     static const struct option options[] = {
@@ -35,6 +57,7 @@ static int run(const struct tool_command *self, int argc, char **argv)
         printf("%s is good: %zu protection domain%s, %zu memory region%s, %zu channel%s\n",
                input.description, PLURAL(input.system.pd_count), PLURAL(input.system.region_count),
                PLURAL(input.system.channel_count));
+        warn_unused(&input.system);
         status = TOOL_OK;
     }
 out:
