@@ -63,7 +63,11 @@ static inline void sddf_store_relaxed_u64(sddf_atomic_u64 *word, uint64_t value)
  * what a neighbour has no business to touch just then. It is read, or written, exactly once, but
  * not atomically as a whole, and only another access orders it.
  */
+#ifdef __SSE2__
 typedef uint64_t sddf_pair __attribute__((vector_size(16), may_alias));
+#else
+typedef unsigned __int128 sddf_pair __attribute__((may_alias)); /* two registers */
+#endif
 
 static inline sddf_pair sddf_load_pair(const sddf_atomic_u64 *words)
 {

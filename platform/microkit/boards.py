@@ -67,9 +67,12 @@ class Target:
 TARGETS = {
     "aarch64": Target("aarch64", "aarch64-linux-gnu", "gcc-aarch64-linux-gnu",
                       "picolibc-aarch64-linux-gnu",
-                      # Device memory faults on what is not aligned. Atomics inline: the functions
-                      # that would choose at run time ask a C library that is not there.
-                      ["-mcpu=cortex-a53", "-mstrict-align", "-mno-outline-atomics"]),
+                      # Unaligned words in normal memory are what packets are made of; a device's
+                      # registers are only touched by sddf/device.h, one aligned word at a time. No
+                      # vector registers: seL4 switches them lazily, by a fault in each program that
+                      # uses them. Atomics inline: the functions that would choose at run time ask a
+                      # C library that is not there.
+                      ["-mcpu=cortex-a53", "-mgeneral-regs-only", "-mno-outline-atomics"]),
     "riscv64": Target("riscv64", "riscv64-unknown-elf", "gcc-riscv64-unknown-elf",
                       "picolibc-riscv64-unknown-elf",
                       ["-march=rv64gc", "-mabi=lp64d", "-mcmodel=medany", "-mstrict-align"],
