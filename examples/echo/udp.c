@@ -5,6 +5,7 @@
 #include "lwip/ip.h"
 #include "lwip/prot/udp.h"
 #include "lwip/udp.h"
+#include "net_lwip.h"
 
 /*
  * The sum of a received datagram's payload, from the checksum that came with it. False if that
@@ -26,8 +27,8 @@ static bool payload_sum(const struct pbuf *p, uint16_t *sum)
 }
 
 /*
- * Sends the very packet back: its headers are written over in place, and the payload is not even
- * read for its checksum.
+ * Sends the very packet back. What net_lwip_reply() does not take goes through lwIP: the headers are
+ * written over in place, and the payload is not even read for its checksum.
  */
 static void echo(void *unused, struct udp_pcb *pcb, struct pbuf *p, const ip_addr_t *from,
                  u16_t port)
@@ -37,6 +38,8 @@ static void echo(void *unused, struct udp_pcb *pcb, struct pbuf *p, const ip_add
     work_do();
     if (port == PORT_ECHO) {
         /* Two echo services that are made to talk to each other would never stop. */
+    } else if (net_lwip_reply(p)) {
+        /* the short way */
     } else if (payload_sum(p, &sum)) {
         udp_sendto_chksum(pcb, p, from, port, 1, sum);
     } else {

@@ -10,6 +10,13 @@
 
 uint16_t net_checksum(const void *data, int length);
 
+/*
+ * In parts: begin with a sum of 0, add what comes in any order (each part but the last of an even
+ * length; of single words as they stand in memory, their plain sum), fold at the end.
+ */
+uint64_t net_checksum_add(uint64_t sum, const void *data, uint32_t length);
+uint16_t net_checksum_fold(uint64_t sum);
+
 /* The same, of data that is copied on the way: one walk through the memory in place of two. */
 uint16_t net_checksum_copy(void *to, const void *from, uint16_t length);
 

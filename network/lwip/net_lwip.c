@@ -2,6 +2,7 @@
 /* See net_lwip.h. */
 #include "net_lwip.h"
 
+#include "datagram.h"
 #include "lwip/dhcp.h"
 #include "lwip/etharp.h"
 #include "lwip/init.h"
@@ -147,9 +148,22 @@ static void rx_input(const struct net_frame *frame)
         checks &= ~(NETIF_CHECKSUM_CHECK_UDP | NETIF_CHECKSUM_CHECK_TCP);
     }
     NETIF_SET_CHECKSUM_CTRL(&netif, checks);
+    if (datagram_input(p, frame, &netif)) {
+        return;
+    }
     if (netif.input(p, &netif) != ERR_OK) {
         pbuf_free(p);
     }
+}
+
+uint8_t *net_lwip_reserve(uint32_t *buffer)
+{
+    uint8_t *data = net_client_reserve(buffer);
+    if (data == NULL) {
+        net_client_count(NET_STAT_DROP_NO_BUFFER, 1);
+        stack.starved = true;
+    }
+    return data;
 }
 
 /* lwIP sends a frame. It keeps the packet, and sends it again if it has to. */
@@ -160,10 +174,8 @@ static err_t tx_output(struct netif *to, struct pbuf *p)
         return ERR_BUF;
     }
     uint32_t buffer;
-    uint8_t *data = net_client_reserve(&buffer);
+    uint8_t *data = net_lwip_reserve(&buffer);
     if (data == NULL) {
-        net_client_count(NET_STAT_DROP_NO_BUFFER, 1);
-        stack.starved = true;
         return ERR_MEM;
     }
     uint32_t length = 0;

@@ -51,3 +51,13 @@ bool net_lwip_notified(microkit_channel ch);
  * now keep no more, or what would let it go on (an acknowledgement, say) cannot be received.
  */
 bool net_lwip_short_of_buffers(void);
+
+/*
+ * In a udp_recv callback: sends the datagram that it has been given back to where it came from, to
+ * the very MAC address, with its payload as it came; unlike udp_sendto() it neither asks for a
+ * route nor works a checksum out anew. The caller still owns `p`, and must not have changed it.
+ * False, and nothing sent: this datagram takes udp_sendto() (or there is no buffer, and that will
+ * say so).
+ */
+struct pbuf;
+bool net_lwip_reply(const struct pbuf *p);

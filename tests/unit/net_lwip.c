@@ -59,12 +59,12 @@ static void says_its_address(void **state)
     }
 }
 
-/* The first echo to a new peer waits for ARP, outside of the Rx buffers. */
+/* The first answer of lwIP's to a new peer waits for ARP, outside of the Rx buffers. */
 static void resolves_a_new_peer(void **state)
 {
     (void)state;
     uint8_t frame[NET_BUFFER_SIZE], got[NET_BUFFER_SIZE];
-    uint16_t length = make_udp(frame, 40000, 7, 100, 1);
+    const uint16_t length = make_ping(frame, 100, 1);
     assert_true(peer_deliver(frame, length, 0, 0));
     wake();
     assert_int_equal(net_client_held(), 0);
@@ -79,8 +79,35 @@ static void resolves_a_new_peer(void **state)
     n = make_arp_reply(frame);
     assert_true(peer_deliver(frame, n, 0, 0));
     wake();
-    assert_true(is_udp_echo(got, peer_collect(got), 40000, 7, 100, 1));
+    assert_int_equal(peer_collect(got), length);
+    assert_memory_equal(got, peer_mac, 6);
+    assert_int_equal(got[34], 0); /* echo reply */
     assert_int_equal(peer_collect(got), 0);
+}
+
+/* A datagram's echo asks nobody: it goes to the very address that it has come from. */
+static void answers_go_back_the_way_they_came(void **state)
+{
+    (void)state;
+    uint8_t frame[NET_BUFFER_SIZE], got[NET_BUFFER_SIZE];
+    const uint8_t other_mac[6] = {2, 0, 0, 0, 0, 0x77};
+    uint16_t length = make_udp(frame, 40000, 1235, 100, 1);
+    memcpy(frame + 6, other_mac, 6);
+    for (int i = 0; i < 2; i++) {
+        const uint16_t flags = i == 0 ? 0 : NET_CSUM_VERIFIED;
+        if (i == 1) {
+            put16(frame + 40, 0x1234); /* what a device vouches for need not be finished */
+        }
+        assert_true(peer_deliver(frame, length, flags, 0));
+        wake();
+        const uint16_t n = peer_collect(got);
+        assert_memory_equal(got, other_mac, 6);
+        assert_memory_equal(got + 6, client_mac, 6);
+        memcpy(got, peer_mac, 6);
+        assert_true(is_udp_echo(got, n, 40000, 1235, 100, 1));
+        assert_int_equal(peer_collect(got), 0);
+    }
+    assert_int_equal(net_client_held(), 0);
 }
 
 static void udp_echo_of_every_length(void **state)
@@ -288,6 +315,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(says_its_address),
         cmocka_unit_test(resolves_a_new_peer),
+        cmocka_unit_test(answers_go_back_the_way_they_came),
         cmocka_unit_test(udp_echo_of_every_length),
         cmocka_unit_test(udp_without_checksum),
         cmocka_unit_test(wrong_checksums),

@@ -42,3 +42,9 @@ uint32_t net_lwip_random(void);
 
 /* Lengths known when compiling: no call, even in a freestanding program. */
 #define SMEMCPY(to, from, len) __builtin_memcpy(to, from, len)
+
+/* One instruction, where lwIP has functions. */
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+#define lwip_htons(x) __builtin_bswap16(x)
+#define lwip_htonl(x) __builtin_bswap32(x)
+#endif
