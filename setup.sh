@@ -42,6 +42,7 @@ debug_packages=(gdb strace valgrind)
 # For systems on seL4: cross compilers, the C library of their programs, and machines to run them.
 sel4_packages=(
     gcc-aarch64-linux-gnu gcc-riscv64-unknown-elf binutils-aarch64-linux-gnu
+    libc6-dev-arm64-cross
     picolibc-aarch64-linux-gnu picolibc-riscv64-unknown-elf
     qemu-system-arm qemu-system-misc opensbi
 )
