@@ -219,16 +219,15 @@ static void publish_statistics(void)
     }
 }
 
-/* Publishes, if there is anything new, and signals the consumer if it wants that. */
-static void hand_over(struct sddf_queue_producer *q, uint8_t channel)
+/* Publishes, if there is anything new. True: the consumer wants a signal. */
+static bool hand_over(struct sddf_queue_producer *q)
 {
     if (q->published != q->tail) {
         sddf_queue_publish(q);
     }
-    if (sddf_queue_needs_signal(q)) {
-        client.count[NET_STAT_SIGNALS]++;
-        microkit_notify(channel);
-    }
+    const bool wanted = sddf_queue_needs_signal(q);
+    client.count[NET_STAT_SIGNALS] += wanted;
+    return wanted;
 }
 
 void net_client_flush(void)
@@ -237,9 +236,17 @@ void net_client_flush(void)
     rx_provide();
     sddf_queue_release(&client.rx_active);
     sddf_queue_release(&client.tx_free);
-    hand_over(&client.rx_free, sddf_net_config.rx.channel);
+    if (hand_over(&client.rx_free)) {
+        microkit_notify(sddf_net_config.rx.channel);
+    }
+    const bool send = hand_over(&client.tx_active);
     publish_statistics();
-    hand_over(&client.tx_active, sddf_net_config.tx.channel);
+    if (send && sddf_queue_available(&client.rx_active) != 0) {
+        microkit_notify(sddf_net_config.tx.channel); /* there is more to do: let it begin */
+    } else if (send) {
+        /* The one deferred signal of this PD: it goes out with the call that waits for the next. */
+        microkit_deferred_notify(sddf_net_config.tx.channel);
+    }
 }
 
 /* Asks for a signal. True also if the neighbour only pretends that there is more. */

@@ -171,8 +171,8 @@ static bool rx_return(void)
     return !empty && !stuck && drain_again(&rx_active);
 }
 
-/* The end of a pass: hands everything over, once, and counts. */
-static void pass_end(void)
+/* The end of a pass: hands everything over, once, and counts. True: the client wants a signal. */
+static bool pass_end(void)
 {
     sddf_queue_publish(&rx_free);
     if (sddf_queue_needs_signal(&rx_free)) {
@@ -181,11 +181,12 @@ static void pass_end(void)
     }
     sddf_queue_release(&client_free);
     sddf_queue_publish(&client_active);
-    if (sddf_queue_needs_signal(&client_active)) {
+    bool client_waits = sddf_queue_needs_signal(&client_active);
+    if (client_waits) {
         tally_add(&tally, NET_STAT_SIGNALS, 1);
-        microkit_notify(sddf_net_config.client.channel);
     }
     tally_flush(&tally, stats, 0);
+    return client_waits;
 }
 
 /* Sets every global: after a restart they are as the fault left them. NULL, or what is wrong. */
@@ -223,6 +224,22 @@ static const char *start(const struct net_copy_config *config)
     return NULL;
 }
 
+/* True: the client wants a signal. */
+static bool serve(void)
+{
+    bool client_waits;
+    bool more;
+    tally_add(&tally, NET_STAT_WAKEUPS, 1);
+    do {
+        more = rx_return();
+        client_waits = pass_end();
+        if (client_waits && more) {
+            microkit_notify(sddf_net_config.client.channel);
+        }
+    } while (more);
+    return client_waits;
+}
+
 void init(void)
 {
     const char *wrong = start(&sddf_net_config);
@@ -231,7 +248,9 @@ void init(void)
         return;
     }
     running = true;
-    notified(sddf_net_config.rx.channel);
+    if (serve()) {
+        microkit_notify(sddf_net_config.client.channel);
+    }
 }
 
 void notified(microkit_channel ch)
@@ -240,10 +259,8 @@ void notified(microkit_channel ch)
     if (!running) {
         return;
     }
-    tally_add(&tally, NET_STAT_WAKEUPS, 1);
-    bool more;
-    do {
-        more = rx_return();
-        pass_end();
-    } while (more);
+    if (serve()) {
+        /* The one deferred signal of this PD: it goes out with the call that waits for the next. */
+        microkit_deferred_notify(sddf_net_config.client.channel);
+    }
 }

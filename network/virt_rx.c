@@ -282,14 +282,18 @@ static bool rx_provide(void)
 
 /* ---- entry points -------------------------------------------------------------------------- */
 
-/* The end of a pass: hands everything over, once, and counts. True: the driver wants a signal. */
+/*
+ * The end of a pass: hands everything over, once, and counts. True: the first receiver wants a
+ * signal, which the caller sends: nearly every frame of a system with one client is for that one.
+ */
 static bool pass_end(void)
 {
+    bool first_waits = false;
     driver_provide();
     sddf_queue_publish(&driver_free);
-    bool driver_waits = sddf_queue_needs_signal(&driver_free);
-    if (driver_waits) {
+    if (sddf_queue_needs_signal(&driver_free)) {
         tally_add(&tally, NET_STAT_SIGNALS, 1);
+        microkit_notify(sddf_net_config.driver.channel);
     }
     for (; given != 0; given &= given - 1) {
         uint32_t number = (uint32_t)__builtin_ctzll(given);
@@ -300,12 +304,16 @@ static bool pass_end(void)
         sddf_queue_publish(&receiver->active);
         if (sddf_queue_needs_signal(&receiver->active)) {
             tally_add(&receiver->tally, NET_STAT_SIGNALS, 1);
-            microkit_notify(receiver->channel);
+            if (number == 0) {
+                first_waits = true;
+            } else {
+                microkit_notify(receiver->channel);
+            }
         }
         tally_flush(&receiver->tally, stats, number + 1);
     }
     tally_flush(&tally, stats, 0);
-    return driver_waits;
+    return first_waits;
 }
 
 static const char *receivers_start(const struct net_virt_rx_config *config)
@@ -385,22 +393,22 @@ static const char *start(const struct net_virt_rx_config *config)
     return receivers_start(config);
 }
 
-/* True: the driver wants a signal. */
+/* True: the first receiver wants a signal. */
 static bool serve(void)
 {
-    bool driver_waits;
+    bool first_waits;
     bool more;
     tally_add(&tally, NET_STAT_WAKEUPS, 1);
     do {
         /* First what came back: then its owner may have that much again. */
         more = rx_provide();
         more |= rx_return();
-        driver_waits = pass_end();
-        if (driver_waits && more) {
-            microkit_notify(sddf_net_config.driver.channel);
+        first_waits = pass_end();
+        if (first_waits && more) {
+            microkit_notify(receivers[0].channel);
         }
     } while (more);
-    return driver_waits;
+    return first_waits;
 }
 
 void init(void)
@@ -412,7 +420,7 @@ void init(void)
     }
     running = true;
     if (serve()) {
-        microkit_notify(sddf_net_config.driver.channel);
+        microkit_notify(receivers[0].channel);
     }
 }
 
@@ -424,6 +432,6 @@ void notified(microkit_channel ch)
     notifiers |= by_channel[ch % MICROKIT_MAX_CHANNELS];
     if (serve()) {
         /* The one deferred signal of this PD: it goes out with the call that waits for the next. */
-        microkit_deferred_notify(sddf_net_config.driver.channel);
+        microkit_deferred_notify(receivers[0].channel);
     }
 }

@@ -20,8 +20,10 @@
  *          net_client_flush();
  *      } while (!net_client_idle(false));
  *
- * Nothing that is sent or returned reaches a neighbour before the flush. All functions are called
- * from init and notified only. None blocks, and none loops for longer than the buffers there are.
+ * Nothing that is sent or returned reaches a neighbour before the flush. The flush uses the PD's
+ * one deferred signal (for virt_tx), so the PD itself has none, and does not flush in protected().
+ * All functions are called from init and notified only. None blocks, and none loops for longer than
+ * the buffers there are.
  */
 #pragma once
 

@@ -77,7 +77,8 @@ void microkit_irq_ack(microkit_channel ch)
 
 static void defer(unsigned what, microkit_channel ch)
 {
-    if (mk_pd.deferred_this_wake && (mk_pd.boot->flags & MK_BOOT_CHECKED)) {
+    const bool same = mk_pd.deferred == what && mk_pd.deferred_channel == ch;
+    if (mk_pd.deferred_this_wake && !same && (mk_pd.boot->flags & MK_BOOT_CHECKED)) {
         microkit_dbg_puts(microkit_name);
         microkit_dbg_puts(": deferred signal lost: the one on channel ");
         microkit_dbg_put32(mk_pd.deferred_channel);
