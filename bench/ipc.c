@@ -2,7 +2,8 @@
 /*
  * What a notification there and back and a protected call cost between two protection domains, next
  * to what Linux has for two processes: eventfd, futex and pipe, all blocking. In turns, in one run,
- * with the same priorities, on one core and on two. Prints medians, and ratios to the best of
+ * with the same priorities, on one core and on two; and what looking about before sleeping (poll)
+ * changes. Prints medians, and ratios to the best of
  * Linux.
  */
 #include <errno.h>
@@ -29,9 +30,12 @@
 #define TURNS    5
 #define PRIORITY 10
 
-enum { EVENTFD, FUTEX, PIPE, NOTIFY, CALL, AWAKE, COLUMNS };
+#define POLL 200 /* us that the PDs of the last two look about: more than a wake-up far away */
+
+enum { EVENTFD, FUTEX, PIPE, NOTIFY, CALL, POLL_NOTIFY, POLL_CALL, AWAKE, COLUMNS };
 static const char *const names[COLUMNS] = {"eventfd",         "futex",           "pipe",
-                                           "microkit_notify", "microkit_ppcall", "(awake)"};
+                                           "microkit_notify", "microkit_ppcall", "notify, poll",
+                                           "ppcall, poll",    "(awake)"};
 #define RAW 3
 
 /* ---- two processes of Linux ------------------------------------------------------------------ */
@@ -138,29 +142,30 @@ static double raw(int kind, const int *cpu)
 
 /* ---- two protection domains ------------------------------------------------------------------ */
 
-static int description(int server_cpu)
+static int description(int server_cpu, int poll)
 {
     int fd = memfd_create("ipc.xml", 0);
     dprintf(
         fd,
         "<system>"
-        "<protection_domain name=\"client\" priority=\"10\" stack_size=\"0x2000\">"
+        "<protection_domain name=\"client\" priority=\"10\" poll=\"%d\" stack_size=\"0x2000\">"
         "<program_image path=\"bench_ipc_client.elf\"/></protection_domain>"
         "<protection_domain name=\"low\" priority=\"5\" stack_size=\"0x2000\">"
         "<program_image path=\"bench_ipc_server.elf\"/></protection_domain>"
-        "<protection_domain name=\"server\" priority=\"20\" cpu=\"%d\" stack_size=\"0x2000\">"
+        "<protection_domain name=\"server\" priority=\"20\" cpu=\"%d\" poll=\"%d\" "
+        "stack_size=\"0x2000\">"
         "<program_image path=\"bench_ipc_server.elf\"/></protection_domain>"
         "<channel><end pd=\"client\" id=\"1\" pp=\"true\"/><end pd=\"server\" id=\"1\"/></channel>"
         "<channel><end pd=\"client\" id=\"2\"/><end pd=\"low\" id=\"2\"/></channel></system>",
-        server_cpu);
+        poll, server_cpu, poll);
     return fd;
 }
 
 /* Runs the system until it has printed its three figures. */
-static bool measure(const char *folder, int server_cpu, double *ns)
+static bool measure(const char *folder, int server_cpu, int poll, double *ns)
 {
     char tool[PATH_MAX], programs[PATH_MAX], xml[32], line[256];
-    int out[2], fd = description(server_cpu), found = 0;
+    int out[2], fd = description(server_cpu, poll), found = 0;
     snprintf(tool, sizeof tool, "%s/sddf", folder);
     snprintf(programs, sizeof programs, "%s/platform/linux", folder);
     snprintf(xml, sizeof xml, "/dev/fd/%d", fd);
@@ -179,11 +184,11 @@ static bool measure(const char *folder, int server_cpu, double *ns)
     while (found < 3 && fgets(line, sizeof line, lines) != NULL) {
         double value;
         if (sscanf(line, "client | call %lf", &value) == 1)
-            ns[CALL] = value / 1000, found++;
+            ns[poll > 0 ? POLL_CALL : CALL] = value / 1000, found++;
         else if (sscanf(line, "client | awake %lf", &value) == 1)
             ns[AWAKE] = value / 1000, found++;
         else if (sscanf(line, "client | notify %lf", &value) == 1)
-            ns[NOTIFY] = value / 1000, found++;
+            ns[poll > 0 ? POLL_NOTIFY : NOTIFY] = value / 1000, found++;
     }
     kill(pid, SIGINT);
     fclose(lines);
@@ -207,7 +212,7 @@ static bool table(const char *folder, const char *title, const int *cpu, int ser
         double now[COLUMNS] = {0};
         for (int kind = 0; kind < RAW; kind++)
             now[kind] = raw(kind, cpu);
-        if (!measure(folder, server_cpu, now)) {
+        if (!measure(folder, server_cpu, POLL, now) || !measure(folder, server_cpu, 0, now)) {
             fprintf(stderr, "ipc: the system did not run to its end\n");
             return false;
         }

@@ -202,6 +202,19 @@ static bool plan_children(struct linux_loader *loader, struct linux_pd *pd)
     return true;
 }
 
+/* Who shares its CPU with all its peers would only keep them from doing what it waits for. */
+static bool may_look_about(const struct linux_loader *loader, const struct linux_pd *pd)
+{
+    bool far = pd->system->irq_count > 0;
+    for (size_t i = 0; i < loader->system->channel_count && !far; i++) {
+        const struct system_end *end = loader->system->channels[i].end;
+        for (int side = 0; side < 2; side++)
+            far |= end[side].pd == pd->index &&
+                   loader->system->pds[end[!side].pd].cpu != pd->system->cpu;
+    }
+    return far;
+}
+
 static bool plan_boot(struct linux_loader *loader, struct linux_pd *pd)
 {
     struct mk_boot *boot = &pd->page;
@@ -213,7 +226,8 @@ static bool plan_boot(struct linux_loader *loader, struct linux_pd *pd)
     boot->flags = (getauxval(AT_HWCAP2) & HWCAP2_FSGSBASE && !pd->hosted ? MK_BOOT_FSGSBASE : 0) |
                   (loader->options->checked ? MK_BOOT_CHECKED : 0);
     boot->one = 1;
-    boot->poll_ns = (uint32_t)pd->system->poll * 1000;
+    if (may_look_about(loader, pd))
+        boot->poll_ns = (uint32_t)pd->system->poll * 1000;
     boot->signal_page = at(pd, MK_SIGNAL_AT);
     boot->system_page = at(pd, MK_SYSTEM_AT);
     strncpy(boot->name, pd->system->name, sizeof boot->name - 1);

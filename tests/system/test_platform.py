@@ -249,3 +249,15 @@ def test_calls_pass_through_others(run):
              channel("three", 1, "four", 2, up, 'setvar_id="last"')) as system:
         system.printed("one", "1000 calls of 64 words through two others", 30)
     assert system.status == 0
+
+
+def test_looking_about_before_sleep_loses_nothing(run):
+    """poll: two PDs on different CPUs, awake most of the time; and one with nobody to wait for."""
+    if len(os.sched_getaffinity(0)) < 2:
+        pytest.skip("needs two CPUs")
+    both = PING_PONG.replace('name="pong"', 'name="pong" cpu="1" poll="100"', 1)
+    with run(both.replace('name="ping"', 'name="ping" poll="100"', 1) +
+             pd("hello", "hello", 1, more='poll="100"')) as system:
+        assert lib.wait_until(lambda: system.lines("ping"), 60), system.err()
+    assert system.lines("ping")[0].startswith("ping: all right")
+    assert system.status == 0
