@@ -36,6 +36,7 @@ GUEST = ROOT / "bench" / "guest"
 GUEST_IP, ECHO_PORT = "10.0.0.10", "1235"
 SIZES = (64, 1472)
 WINDOWS = (256, 512, 1)
+ALONE_US = 1000
 GOALS = {(64, True): 1400, (1472, True): 2400, (64, False): 8000, (1472, False): 9500}
 
 
@@ -200,7 +201,9 @@ def linux_guest(folder, batch):
 
 def table(guest, name, scale, results):
     """Measures all sizes and windows, and prints a row for each as it comes."""
-    wanted = [f"{size}:{window}:{int((scale if window > 1 else scale / 10))}"
+    # A pause before a request that goes alone: it is to find the guest idle, and not still at the end
+    # of what the last one took.
+    wanted = [f"{size}:{window}:{scale}" if window > 1 else f"{size}:1:{scale // 10}:{ALONE_US}"
               for size in SIZES for window in WINDOWS]
     for row in guest.measure(wanted):
         results[name, row.size, row.window] = row
