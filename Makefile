@@ -3,7 +3,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := build
-.PHONY: build run test bench soak sel4 sel4-run setup format check-format clean help
+.PHONY: build run test bench guest-bench soak sel4 sel4-run setup format check-format clean help
 
 # Debian's own, whatever else is called python3 on this machine's PATH.
 PYTHON := /usr/bin/python3
@@ -33,6 +33,10 @@ bench: build ## Measure the queue and notifications, and run all experiments in 
 	@build/bench/queue
 	@build/bench/ipc
 	@build/sddf bench --quick all
+
+guest-bench: build ## Count instructions per packet in a guest: the kernel's stack, DPDK, this system
+	@$(SETUP) --guest
+	@$(PYTHON) bench/guest/run.py
 
 soak: build ## Start and stop the echo system 1000 times, then run the tests for SOAK_SECONDS=600
 	@SDDF_CYCLES=1000 tests/run system -k cycles

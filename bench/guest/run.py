@@ -1,0 +1,241 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""Instructions per echoed packet, in the guest of tests/guest, all with the same network card and the
+same load: the kernel's own driver and sockets, DPDK, and this system.
+
+Instructions are counted by a plugin of QEMU's (count.c), all of the guest's: processes, kernel,
+interrupts. A processor that sleeps executes none, so what is counted is what the packets cost. With
+-icount one instruction is one nanosecond, which makes the guest's timers, and how packets gather
+meanwhile, independent of this machine.
+
+A program that polls executes instructions all the time. So DPDK's reflector counts its own, by the
+guest's time-stamp counter, which counts instructions too: from a burst with packets to the end of its
+transmission, and apart from these what it spends on polls that find nothing.
+"""
+
+import argparse
+import json
+import lzma
+import mmap
+import struct
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+sys.path[:0] = [str(ROOT / "tests" / "guest"), str(HERE)]
+sys.dont_write_bytecode = True
+
+import image  # noqa: E402
+import machine  # noqa: E402
+from wire import Load  # noqa: E402
+
+BUILD = image.BUILD
+ADDRESS = "0000:01:00.0"
+SIZES = (64, 1472)
+IDLE_S = 3
+GOAL_KERNEL = {64: 0.15, 1472: 0.2}
+GOAL_DPDK = 1.5
+
+
+class Counter:
+    """The two words in which count.c counts."""
+
+    def __init__(self, folder):
+        self.path = Path(folder) / "count"
+        self.path.write_bytes(bytes(16))
+        with open(self.path, "r+b") as file:
+            self.page = mmap.mmap(file.fileno(), 16)
+
+    def read(self):
+        """In the guest's kernel, and outside of it."""
+        return struct.unpack("QQ", self.page[:16])
+
+
+# ---- who echoes ------------------------------------------------------------------------------------
+
+
+class Kernel:
+    title = "kernel: its driver, sockets"
+
+    def start(self, guest):
+        guest.run("ip addr add 10.0.0.10/24 dev eth0; ip link set eth0 up")
+        guest.run("/bench/echo_linux 7 >/tmp/log 2>&1 &")
+
+
+class System:
+    def __init__(self, title, description):
+        self.title, self.description = title, description
+
+    def start(self, guest):
+        guest.run(f"/sddf/sddf run /bench/{self.description} -b linux_vfio --pci {ADDRESS} --take "
+                  ">/tmp/log 2>&1 &")
+
+
+class Dpdk:
+    title = "DPDK: reflector"
+
+    def start(self, guest):
+        device = f"/sys/bus/pci/devices/{ADDRESS}"
+        guest.run("mkdir -p /hugepages && mount -t hugetlbfs none /hugepages")
+        guest.run(f"echo {ADDRESS} >{device}/driver/unbind; echo vfio-pci >{device}/driver_override; "
+                  f"echo {ADDRESS} >/sys/bus/pci/drivers_probe")
+        guest.run("RUNTIME_DIRECTORY=/tmp /bench/dpdk -l 0 --no-telemetry --no-shconf "
+                  f"--iova-mode=va --huge-dir /hugepages -a {ADDRESS} -- 10.0.0.10 >/tmp/log 2>&1 &")
+        guest.wait_for("grep -q ready /tmp/log", 300)
+        self.guest = guest
+
+    def spent(self):
+        """What it has spent since the last time."""
+        self.guest.run("killall -USR1 dpdk")
+        lines = []
+        while not lines:  # since the last answer was taken
+            lines = [line for line in self.guest.run("cat /tmp/log; : >/tmp/log").split("\n")
+                     if line.strip("\0").startswith("{")]
+        return json.loads(lines[-1].strip("\0"))
+
+
+SUBJECTS = {
+    "kernel": Kernel(),
+    "sddf": System("this system: 5 PDs, lwIP", "echo.xml"),
+    "dpdk-reflector": Dpdk(),
+    "sddf-reflector": System("this system: 2 PDs, reflector", "reflect.xml"),
+}
+
+
+# ---- measuring -------------------------------------------------------------------------------------
+
+
+def vmlinux(scratch):
+    """The kernel unpacked, so that the guest need not do it: half of what it has to do to boot."""
+    packed = image.kernel().read_bytes()
+    start = (packed[0x1F1] + 1) * 512  # the boot protocol: setup_sects, payload_offset, _length
+    offset, length = struct.unpack_from("<II", packed, 0x248)
+    payload = packed[start + offset:start + offset + length]
+    path = Path(scratch) / "vmlinux"
+    path.write_bytes(lzma.LZMADecompressor().decompress(payload))
+    return path
+
+
+def measure(subject, guest, counter, arguments):
+    load = Load(guest.wires[0])
+    load.find_guest(300)
+    rows = []
+    for size in SIZES:
+        for window in (1, arguments.window):
+            packets = arguments.packets if window > 1 else max(arguments.packets // 5, 100)
+            load.run(size, window, packets // 10 + 1)
+            polls = hasattr(subject, "spent")
+            if polls:
+                subject.spent()
+            before = counter.read()
+            again = load.run(size, window, packets)
+            spent_in = [after - start for after, start in zip(counter.read(), before)]
+            row = {"size": size, "window": window, "packets": packets, "again": again,
+                   "busy": sum(spent_in) / packets, "kernel": spent_in[0] / packets, "empty": 0}
+            if polls:
+                spent = subject.spent()
+                row["busy"] = spent["busy"] / max(spent["frames"], 1)
+                row["empty"] = spent["empty"] / max(spent["frames"], 1)
+                row["batch"] = spent["frames"] / max(spent["bursts"], 1)
+            rows.append(row)
+    before = counter.read()
+    time.sleep(IDLE_S)
+    idle = (sum(counter.read()) - sum(before)) / IDLE_S
+    return rows, idle
+
+
+def run_one(name, kernel, initrd, scratch, arguments):
+    subject = SUBJECTS[name]
+    counter = Counter(scratch)
+    options = ["-plugin", f"{BUILD / 'bench' / 'count.so'},to={counter.path}"]
+    if arguments.icount:
+        options += ["-icount", "shift=0"]
+        machine.BOOT_S = 900  # counting takes its time
+    image.kernel = lambda: kernel
+    guest = machine.Guest([("card0", arguments.card)], initrd, options=options)
+    try:
+        subject.start(guest)
+        try:
+            return measure(subject, guest, counter, arguments)
+        except RuntimeError as error:
+            log = guest.try_run("cat /tmp/log")[1]
+            raise SystemExit(f"guest-bench: {subject.title}: {error}\n{log}")
+    finally:
+        guest.close()
+
+
+# ---- telling ---------------------------------------------------------------------------------------
+
+
+def table(results, window):
+    print(f"\n{'instructions per packet':34}" +
+          "".join(f"{f'{size} B, {n} at a time':>20}" for size in SIZES for n in (1, window)) +
+          f"{'idle, per second':>20}")
+    for name, (rows, idle) in results.items():
+        print(f"{SUBJECTS[name].title:34}" + "".join(f"{row['busy']:>20,.0f}" for row in rows) +
+              f"{idle:>20,.0f}")
+        if not any(row["empty"] for row in rows):
+            print(f"{'   of these in the kernel':34}" +
+                  "".join(f"{row['kernel']:>20,.0f}" for row in rows))
+        else:
+            print(f"{'   and on empty polls':34}" +
+                  "".join(f"{row['empty']:>20,.0f}" for row in rows))
+
+
+def verdicts(results, window):
+    """Each goal: met or not. True if all are."""
+    met = True
+    for name, other, goals in (("sddf", "kernel", GOAL_KERNEL),
+                               ("sddf-reflector", "dpdk-reflector", dict.fromkeys(SIZES, GOAL_DPDK))):
+        for size in SIZES:
+            if name in results and other in results:
+                cost = {n: next(row["busy"] for row in results[n][0]
+                                if row["size"] == size and row["window"] == window)
+                        for n in (name, other)}
+                ratio = cost[name] / cost[other]
+                met &= ratio <= goals[size]
+                print(f"{size:>5} B: {ratio:.2f} of {SUBJECTS[other].title}; at most {goals[size]} "
+                      f"was the goal{'' if ratio <= goals[size] else ': NOT MET'}")
+    return met
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("subject", nargs="*", help=f"some of {', '.join(SUBJECTS)} (default: all)")
+    parser.add_argument("--packets", type=int, default=10000, help="of each measurement")
+    parser.add_argument("--window", type=int, default=128, help="requests at a time, at saturation")
+    parser.add_argument("--card", default="e1000e", help="QEMU's device")
+    parser.add_argument("--no-icount", dest="icount", action="store_false",
+                        help="let the guest's clock be the host's: faster, and not so repeatable")
+    parser.add_argument("--json", help="write all rows to this file")
+    arguments = parser.parse_args()
+    for name in arguments.subject:
+        if name not in SUBJECTS:
+            parser.error(f"there is no {name}; there are {', '.join(SUBJECTS)}")
+    if image.kernel() is None:
+        raise SystemExit("guest-bench: there is no kernel for the guest: ./setup.sh --guest fetches it")
+    results = {}
+    with tempfile.TemporaryDirectory(prefix="sddf-guest-bench-") as scratch:
+        kernel = vmlinux(scratch)
+        initrd = image.build(Path(scratch) / "initrd", [
+            (BUILD / "bench" / "echo_linux", "bench/echo_linux"),
+            (BUILD / "bench" / "dpdk", "bench/dpdk"),
+            (HERE / "echo.xml", "bench/echo.xml"), (HERE / "reflect.xml", "bench/reflect.xml")])
+        print(f"{arguments.card}, {arguments.packets} packets, {arguments.window} at a time; "
+              f"{'-icount' if arguments.icount else 'no -icount'}", flush=True)
+        for name in arguments.subject or SUBJECTS:
+            start = time.monotonic()
+            results[name] = run_one(name, kernel, initrd, scratch, arguments)
+            print(f"{SUBJECTS[name].title}: measured in {time.monotonic() - start:.0f} s", flush=True)
+    table(results, arguments.window)
+    met = verdicts(results, arguments.window)
+    if arguments.json:
+        Path(arguments.json).write_text(json.dumps(results, indent=1) + "\n")
+    return 0 if met else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
