@@ -2,9 +2,12 @@
 """What goes over the guest's wire: UDP echo requests, a window of them under way, every reply checked
 byte by byte; and the answers to its ARP."""
 
+import select
 import socket
 import struct
 import time
+
+import machine
 
 OWN_MAC, OWN_IP = bytes.fromhex("02000000ff01"), socket.inet_aton("10.0.0.1")
 GUEST_IP = socket.inet_aton("10.0.0.10")
@@ -33,6 +36,66 @@ def datagram(source, target, ports, payload):
 def arp(operation, to_mac, mac, ip, asked_mac, asked_ip):
     return (to_mac + mac + b"\x08\x06" + struct.pack("!HHBBH", 1, 0x800, 6, 4, operation) +
             mac + ip + asked_mac + asked_ip)
+
+
+class StreamWire(machine.Wire):
+    """
+    A cable that holds as many frames as a stream does, some hundreds. One of datagrams holds ten, and
+    a guest that gets ten frames at a time is not saturated.
+    """
+
+    def __init__(self, _folder, _name):
+        self.listener = socket.create_server(("127.0.0.1", 0), backlog=1)
+        self.socket, self.come, self.gone = None, b"", b""
+
+    def netdev(self, name):
+        return f"socket,id={name},connect=127.0.0.1:{self.listener.getsockname()[1]}"
+
+    def connect(self):
+        if self.socket is None:
+            self.socket, _ = self.listener.accept()
+            self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self.socket.setblocking(False)
+
+    def push(self):
+        """Writes what waits; true if nothing does any more."""
+        while self.gone:
+            try:
+                self.gone = self.gone[self.socket.send(self.gone):]
+            except BlockingIOError:
+                return False
+        return True
+
+    def send(self, frame):
+        """Leaves with the next receive: what is sent together arrives together."""
+        self.gone += struct.pack("!I", len(frame)) + frame
+        return True
+
+    def receive(self, seconds):
+        self.connect()
+        end = time.monotonic() + seconds
+        while True:
+            if len(self.come) >= 4:
+                length = struct.unpack("!I", self.come[:4])[0]
+                if len(self.come) >= 4 + length:
+                    frame, self.come = self.come[4:4 + length], self.come[4 + length:]
+                    return frame
+            left = end - time.monotonic()
+            waits = [self.socket] if not self.push() else []
+            if left <= 0 or not any(select.select([self.socket], waits, [], left)):
+                return None
+            try:
+                data = self.socket.recv(1 << 16)
+            except BlockingIOError:
+                continue
+            if not data:
+                raise RuntimeError("the guest's machine has ended")
+            self.come += data
+
+    def close(self):
+        self.listener.close()
+        if self.socket is not None:
+            self.socket.close()
 
 
 class Load:
