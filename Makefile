@@ -3,7 +3,8 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := build
-.PHONY: build run test bench guest-bench soak sel4 sel4-run setup format check-format clean help
+.PHONY: build run test verify bench guest-bench soak sel4 sel4-run setup format check-format clean
+.PHONY: help
 
 # Debian's own, whatever else is called python3 on this machine's PATH.
 PYTHON := /usr/bin/python3
@@ -26,8 +27,12 @@ run: build ## Run the echo system for ten seconds and compare it with Linux (SDD
 	@$(PYTHON) bench/run.py
 
 test: ## Run every test: unit, sanitizers, real packets, cross builds
-	@$(SETUP) --sel4 --debug
+	@$(SETUP) --sel4 --debug --verify
 	@tests/run
+
+verify: build ## Prove and model-check the code: a table of what was checked
+	@$(SETUP) --verify
+	@verify/run
 
 bench: build ## Measure the queue and notifications, and run all experiments in short (root)
 	@build/bench/queue

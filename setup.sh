@@ -12,8 +12,9 @@
 #
 #   ./setup.sh            put in place what is missing
 #   ./setup.sh --check    only say what is missing (exit 1 if something is)
-#   ./setup.sh --debug    besides, gdb, strace and Valgrind; also after --sel4, and with --check
+#   ./setup.sh --debug    besides, gdb, strace and Valgrind; also with --sel4 and --check
 #   ./setup.sh --sel4     besides, cross compilers and QEMU for the systems on seL4; also --check
+#   ./setup.sh --verify   besides, provers and model checkers; also with --sel4 and --check
 #
 # SDDF_LWIP_DIR=FOLDER  an lwIP source tree to use in place of Debian's: build-lwip links to it.
 
@@ -46,6 +47,9 @@ sel4_packages=(
     picolibc-aarch64-linux-gnu picolibc-riscv64-unknown-elf
     qemu-system-arm qemu-system-misc opensbi
 )
+
+# For `make verify`: provers and model checkers.
+verify_packages=(frama-c-base why3 z3 cvc4 patch)
 
 lwip=build-lwip
 
@@ -161,14 +165,15 @@ link_lwip() {
 
 # ---- what to do ---------------------------------------------------------------------------------
 
-if [ "${1:-}" = --sel4 ]; then
-    packages+=("${sel4_packages[@]}")
+while true; do
+    case "${1:-}" in
+    --sel4) packages+=("${sel4_packages[@]}") ;;
+    --debug) packages+=("${debug_packages[@]}") ;;
+    --verify) packages+=("${verify_packages[@]}") ;;
+    *) break ;;
+    esac
     shift
-fi
-if [ "${1:-}" = --debug ]; then
-    packages+=("${debug_packages[@]}")
-    shift
-fi
+done
 case "${1:-}" in
 '' | --check) ;;
 *) sed -n '4,/^$/s/^# \{0,1\}//p' "$0"; exit "$([ "$1" = --help ] && echo 0 || echo 2)" ;;

@@ -31,47 +31,119 @@ struct tx_limit {
     uint64_t window; /* ns */
 };
 
+/* A debt: less than a frame's worth, as nobody begins a frame without credit. */
+#define TX_LIMIT_DEBT_MAX (NET_FRAME_MAX * TX_LIMIT_BYTE)
+
+/*
+ * What holds of a limit that is one. That the credit is never above a window's worth, and only
+ * tx_limit_advance adds to it, a worth for each window that has passed, is what limits.
+ */
+/*@ predicate tx_limit_ok(struct tx_limit *l) =
+  @     1 <= l->worth <= NET_TX_LIMIT_MAX * NET_TX_WINDOW_MAX &&
+  @     1000 <= l->window <= NET_TX_WINDOW_MAX * 1000 &&
+  @     -TX_LIMIT_DEBT_MAX <= l->credit <= l->worth;
+  @*/
+
 /* A rate in bits/s and a window in us, each within its range; or a rate of 0: there is no limit. */
+/*@ requires \valid(limit);
+  @ requires rate == 0 || (1 <= rate <= NET_TX_LIMIT_MAX && 1 <= window_us <= NET_TX_WINDOW_MAX);
+  @ assigns *limit;
+  @ ensures whole: limit->credit == limit->worth == rate * window_us;
+  @ ensures rate != 0 ==> tx_limit_ok(limit);
+  @*/
 static inline void tx_limit_start(struct tx_limit *limit, uint64_t rate, uint32_t window_us,
                                   uint64_t now)
 {
+    /*@ assert rate * window_us <= NET_TX_LIMIT_MAX * window_us; */
     limit->worth = (int64_t)(rate * window_us);
     limit->credit = limit->worth;
     limit->begin = now;
     limit->window = (uint64_t)window_us * 1000;
 }
 
+/*@ requires \valid_read(limit);
+  @ assigns \nothing;
+  @ ensures \result <==> limit->worth != 0;
+  @*/
 static inline bool tx_limit_is(const struct tx_limit *limit)
 {
     return limit->worth != 0;
 }
 
-/*
- * How many windows on the credit will be positive again; it is not now. The debt is at most a
- * frame's, or several frames' if those who charge do not keep to tx_limit_bytes.
- */
+/* How often a part goes into a span. */
+/*@ requires part > 0;
+  @ assigns \nothing;
+  @ ensures \result * part <= span < \result * part + part;
+  @ ensures \result <= span && (span >= part ==> \result >= 1);
+  @*/
+static inline uint64_t tx_limit_times(uint64_t span, uint64_t part)
+{
+    return span / part;
+}
+
+/* How many windows on the credit will be positive again; it is not now. */
+/*@ requires \valid_read(limit) && tx_limit_ok(limit) && limit->credit <= 0;
+  @ assigns \nothing;
+  @ ensures positive_then: limit->credit + \result * limit->worth > 0;
+  @ ensures not_before: limit->credit + (\result - 1) * limit->worth <= 0;
+  @ ensures 1 <= \result <= 1 - limit->credit;
+  @*/
 static inline uint64_t tx_limit_windows_due(const struct tx_limit *limit)
 {
-    return (uint64_t)(-limit->credit / limit->worth) + 1;
+    return tx_limit_times((uint64_t)-limit->credit, (uint64_t)limit->worth) + 1;
+}
+
+/* The credit, so many windows later. */
+/*@ requires \valid_read(limit) && tx_limit_ok(limit) && windows >= 1;
+  @ assigns \nothing;
+  @ ensures never_more_than_a_window: \result <= limit->worth;
+  @ ensures a_worth_for_each: \result <= limit->credit + windows * limit->worth;
+  @ ensures limit->credit <= \result;
+  @*/
+static inline int64_t tx_limit_later(const struct tx_limit *limit, uint64_t windows)
+{
+    if (limit->credit > 0) {
+        /*@ ghost fact_times(1, windows, limit->worth); */
+        /*@ assert limit->worth <= limit->credit + windows * limit->worth; */
+        return limit->worth; /* what is left over is lost */
+    }
+    const uint64_t due = tx_limit_windows_due(limit);
+    if (windows > due) {
+        /*@ ghost fact_times(due + 1, windows, limit->worth); */
+        /*@ assert limit->worth <= limit->credit + due * limit->worth + limit->worth; */
+        /*@ assert limit->worth <= limit->credit + windows * limit->worth; */
+        return limit->worth; /* the debt is paid */
+    }
+    /* So few windows that this is a window's worth at most. */
+    /*@ ghost fact_times(windows - 1, due - 1, limit->worth); */
+    return limit->credit + (int64_t)windows * limit->worth;
 }
 
 /* Goes on to the window that this moment lies in. Times that have been before are no news. */
+/*@ requires \valid(limit) && tx_limit_ok(limit);
+  @ assigns limit->begin, limit->credit;
+  @ ensures tx_limit_ok(limit);
+  @ ensures same_window: \old(limit->begin) > now || now - \old(limit->begin) < limit->window ==>
+  @     limit->credit == \old(limit->credit) && limit->begin == \old(limit->begin);
+  @ ensures now_is_inside: \old(limit->begin) <= now ==>
+  @     limit->begin <= now && now - limit->begin < limit->window;
+  @*/
 static inline void tx_limit_advance(struct tx_limit *limit, uint64_t now)
 {
     if (now < limit->begin || now - limit->begin < limit->window) {
         return;
     }
-    uint64_t windows = (now - limit->begin) / limit->window;
+    const uint64_t windows = tx_limit_times(now - limit->begin, limit->window);
+    limit->credit = tx_limit_later(limit, windows);
     limit->begin += windows * limit->window;
-    if (limit->credit > 0 || windows > tx_limit_windows_due(limit)) {
-        limit->credit = limit->worth; /* the debt is paid, and what is left over is lost */
-        return;
-    }
-    /* So few windows that this is a window's worth at most. */
-    limit->credit += (int64_t)windows * limit->worth;
 }
 
 /* Frames may be sent until they are this many bytes, or more by a part of the last. 0: not now. */
+/*@ requires \valid_read(limit) && tx_limit_ok(limit);
+  @ assigns \nothing;
+  @ ensures none: limit->credit <= 0 <==> \result == 0;
+  @ ensures less_than_a_byte_over: (\result - 1) * TX_LIMIT_BYTE < limit->credit || \result == 0;
+  @*/
 static inline uint32_t tx_limit_bytes(const struct tx_limit *limit)
 {
     if (limit->credit <= 0) {
@@ -81,12 +153,22 @@ static inline uint32_t tx_limit_bytes(const struct tx_limit *limit)
     return bytes < UINT32_MAX ? (uint32_t)bytes : UINT32_MAX;
 }
 
+/*@ requires \valid(limit) && tx_limit_ok(limit);
+  @ requires bytes * TX_LIMIT_BYTE <= limit->credit + TX_LIMIT_DEBT_MAX;
+  @ assigns limit->credit;
+  @ ensures tx_limit_ok(limit);
+  @ ensures limit->credit == \old(limit->credit) - bytes * TX_LIMIT_BYTE;
+  @*/
 static inline void tx_limit_charge(struct tx_limit *limit, uint32_t bytes)
 {
     limit->credit -= (int64_t)bytes * TX_LIMIT_BYTE;
 }
 
 /* When it may send again, who may not now; TX_LIMIT_NEVER if that is behind the end of time. */
+/*@ requires \valid_read(limit) && tx_limit_ok(limit) && limit->credit <= 0;
+  @ assigns \nothing;
+  @ ensures \result > limit->begin || \result == TX_LIMIT_NEVER;
+  @*/
 static inline uint64_t tx_limit_until(const struct tx_limit *limit)
 {
     uint64_t wait = tx_limit_windows_due(limit) * limit->window;

@@ -18,6 +18,15 @@ struct tx_priority {
     uint32_t turn;
 };
 
+/*@ predicate tx_priority_ok(struct tx_priority *p) =
+  @     p->awake < pow2(NET_CLIENTS_MAX) && p->urgent < pow2(NET_CLIENTS_MAX) &&
+  @     p->turn < NET_CLIENTS_MAX;
+  @*/
+
+/*@ requires \valid(p);
+  @ assigns *p;
+  @ ensures tx_priority_ok(p) && p->awake == 0;
+  @*/
 static inline void tx_priority_start(struct tx_priority *p)
 {
     p->awake = 0;
@@ -25,17 +34,29 @@ static inline void tx_priority_start(struct tx_priority *p)
     p->turn = 0;
 }
 
+/*@ requires \valid(p) && tx_priority_ok(p) && client < NET_CLIENTS_MAX;
+  @ assigns p->urgent;
+  @ ensures tx_priority_ok(p);
+  @*/
 static inline void tx_priority_set_urgent(struct tx_priority *p, uint32_t client)
 {
     p->urgent |= bits_one(client);
 }
 
+/*@ requires \valid(p) && tx_priority_ok(p) && client < NET_CLIENTS_MAX;
+  @ assigns p->awake;
+  @ ensures tx_priority_ok(p);
+  @*/
 static inline void tx_priority_wake(struct tx_priority *p, uint32_t client)
 {
     p->awake |= bits_one(client);
 }
 
 /* Somebody is awake. */
+/*@ requires \valid(p) && tx_priority_ok(p) && p->awake != 0;
+  @ assigns p->turn;
+  @ ensures tx_priority_ok(p) && \result == p->turn;
+  @*/
 static inline uint32_t tx_priority_turn(struct tx_priority *p)
 {
     uint64_t first = p->awake & p->urgent;
@@ -43,6 +64,10 @@ static inline uint32_t tx_priority_turn(struct tx_priority *p)
     return p->turn;
 }
 
+/*@ requires \valid(p) && tx_priority_ok(p);
+  @ assigns p->awake;
+  @ ensures tx_priority_ok(p) && p->awake <= \old(p->awake);
+  @*/
 static inline void tx_priority_rest(struct tx_priority *p)
 {
     p->awake &= ~bits_one(p->turn);

@@ -18,6 +18,15 @@ struct tx_round_robin {
     uint32_t left;  /* entries of that turn */
 };
 
+/*@ predicate tx_round_robin_ok(struct tx_round_robin *p) =
+  @     p->awake < pow2(NET_CLIENTS_MAX) && p->turn < NET_CLIENTS_MAX &&
+  @     p->left <= TX_ROUND_ROBIN_ENTRIES;
+  @*/
+
+/*@ requires \valid(p);
+  @ assigns *p;
+  @ ensures tx_round_robin_ok(p) && p->awake == 0;
+  @*/
 static inline void tx_round_robin_start(struct tx_round_robin *p)
 {
     p->awake = 0;
@@ -25,12 +34,22 @@ static inline void tx_round_robin_start(struct tx_round_robin *p)
     p->left = TX_ROUND_ROBIN_ENTRIES;
 }
 
+/*@ requires \valid(p) && tx_round_robin_ok(p) && client < NET_CLIENTS_MAX;
+  @ assigns p->awake;
+  @ ensures tx_round_robin_ok(p);
+  @*/
 static inline void tx_round_robin_wake(struct tx_round_robin *p, uint32_t client)
 {
     p->awake |= bits_one(client);
 }
 
 /* Somebody is awake. */
+/*@ requires \valid(p) && tx_round_robin_ok(p) && p->awake != 0;
+  @ assigns p->turn, p->left;
+  @ ensures tx_round_robin_ok(p) && p->left > 0 && \result == p->turn;
+  @ ensures goes_on: \old(p->left) > 0 && (p->awake & pow2(\old(p->turn))) != 0 ==>
+  @     p->turn == \old(p->turn) && p->left == \old(p->left);
+  @*/
 static inline uint32_t tx_round_robin_turn(struct tx_round_robin *p)
 {
     if (p->left == 0 || (p->awake & bits_one(p->turn)) == 0) {
@@ -41,11 +60,19 @@ static inline uint32_t tx_round_robin_turn(struct tx_round_robin *p)
 }
 
 /* Of the turn, which had so many. */
+/*@ requires \valid(p) && tx_round_robin_ok(p) && entries <= p->left;
+  @ assigns p->left;
+  @ ensures tx_round_robin_ok(p) && p->left == \old(p->left) - entries;
+  @*/
 static inline void tx_round_robin_used(struct tx_round_robin *p, uint32_t entries)
 {
     p->left -= entries;
 }
 
+/*@ requires \valid(p) && tx_round_robin_ok(p);
+  @ assigns p->awake;
+  @ ensures tx_round_robin_ok(p) && p->awake <= \old(p->awake);
+  @*/
 static inline void tx_round_robin_rest(struct tx_round_robin *p)
 {
     p->awake &= ~bits_one(p->turn);

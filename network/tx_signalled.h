@@ -23,16 +23,39 @@ struct tx_signalled {
     uint8_t line[TX_SIGNALLED_PLACES];
 };
 
+/*@ predicate tx_signalled_ok(struct tx_signalled *p) =
+  @     p->first < TX_SIGNALLED_PLACES && p->count <= TX_SIGNALLED_PLACES &&
+  @     p->awake < pow2(NET_CLIENTS_MAX) &&
+  @     (\forall integer i; 0 <= i < TX_SIGNALLED_PLACES ==> p->line[i] < NET_CLIENTS_MAX);
+  @*/
+
+/*@ requires \valid(p);
+  @ assigns *p;
+  @ ensures tx_signalled_ok(p) && p->count == 0;
+  @*/
 static inline void tx_signalled_start(struct tx_signalled *p)
 {
     p->awake = 0;
     p->first = 0;
     p->count = 0;
+    /*@ loop invariant 0 <= i <= TX_SIGNALLED_PLACES;
+      @ loop invariant \forall integer j; 0 <= j < i ==> p->line[j] < NET_CLIENTS_MAX;
+      @ loop assigns i, p->line[0 .. TX_SIGNALLED_PLACES - 1];
+      @ loop variant TX_SIGNALLED_PLACES - i;
+      @*/
+    for (uint32_t i = 0; i < TX_SIGNALLED_PLACES; i++) {
+        p->line[i] = 0;
+    }
 }
 
+/*@ requires \valid(p) && tx_signalled_ok(p) && client < NET_CLIENTS_MAX;
+  @ assigns *p;
+  @ ensures tx_signalled_ok(p);
+  @*/
 static inline void tx_signalled_wake(struct tx_signalled *p, uint32_t client)
 {
-    if ((p->awake & bits_one(client)) == 0) {
+    /* Who is not there finds a place; the second half only says so. */
+    if ((p->awake & bits_one(client)) == 0 && p->count < TX_SIGNALLED_PLACES) {
         p->awake |= bits_one(client);
         p->line[(p->first + p->count) % TX_SIGNALLED_PLACES] = (uint8_t)client;
         p->count++;
@@ -40,12 +63,20 @@ static inline void tx_signalled_wake(struct tx_signalled *p, uint32_t client)
 }
 
 /* Somebody waits. */
+/*@ requires \valid_read(p) && tx_signalled_ok(p) && p->count > 0;
+  @ assigns \nothing;
+  @ ensures \result == p->line[p->first] && \result < NET_CLIENTS_MAX;
+  @*/
 static inline uint32_t tx_signalled_turn(const struct tx_signalled *p)
 {
     return p->line[p->first];
 }
 
 /* Whoever's turn it is has had it. */
+/*@ requires \valid(p) && tx_signalled_ok(p) && p->count > 0;
+  @ assigns p->awake, p->first, p->count;
+  @ ensures tx_signalled_ok(p) && p->count == \old(p->count) - 1;
+  @*/
 static inline void tx_signalled_rest(struct tx_signalled *p)
 {
     p->awake &= ~bits_one(p->line[p->first]);

@@ -76,6 +76,10 @@ struct sddf_device_config {
 };
 
 /* Is this the configuration that a program of this role and version expects? */
+/*@ requires \valid_read(header);
+  @ assigns \nothing;
+  @ ensures \result ==> header->role == role && header->size == size;
+  @*/
 static inline bool sddf_config_ok(const struct sddf_config_header *header, enum sddf_role role,
                                   uint32_t size)
 {

@@ -294,6 +294,9 @@ struct net_stats {
 };
 
 /* Adds to a counter of which the caller is the only writer. */
+/*@ requires 0 <= stat < NET_STAT_COUNT && \valid(row);
+  @ assigns \nothing;
+  @*/
 static inline void net_stat_add(struct net_stats_row *row, enum net_stat stat, uint64_t n)
 {
     sddf_store_relaxed_u64(&row->count[stat], sddf_load_relaxed_u64(&row->count[stat]) + n);

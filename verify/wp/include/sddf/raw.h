@@ -9,15 +9,37 @@
 
 #include "sddf/atomic.h"
 
-/*@ axiomatic Turns {
+/* How often a number wraps round 32 bits; two to the power of n. */
+/*@ axiomatic Arithmetic {
   @   logic integer turns32(integer x) reads \nothing;
-  @   logic integer turns64(integer x) reads \nothing;
+  @   logic integer pow2(integer n) reads \nothing;
   @ }
   @*/
 
+/* A unit names the facts that it needs: others would only be in the provers' way. */
 /*@ lemma fact_and: \forall integer a, b;
   @     0 <= a ==> 0 <= b ==> (0 <= (a & b) <= a && (a & b) <= b);
   @ lemma fact_wrap32: \forall integer x; (uint32_t)x == x + turns32(x) * 0x100000000;
+  @*/
+
+#ifdef WP_BITS
+/*@ lemma fact_or: \forall integer a, b, n; 0 <= n <= 64 ==>
+  @     0 <= a < pow2(n) ==> 0 <= b < pow2(n) ==> 0 <= (a | b) < pow2(n);
+  @ lemma fact_pow2: \forall integer n; 0 <= n <= 64 ==> (1 << n) == pow2(n);
+  @ lemma fact_pow2_least: \forall integer n; 0 <= n <= 64 ==> pow2(n) >= 1;
+  @ lemma fact_pow2_order: \forall integer m, n; 0 <= m <= 64 ==> 0 <= n <= 64 ==>
+  @     (m < n <==> pow2(m) < pow2(n));
+  @ lemma fact_pow2_64: pow2(64) == 0x10000000000000000;
+  @*/
+#endif
+
+/* More, as often, is more: where it is called for, for provers are bad at finding products. */
+/*@ ghost
+  @ /@ requires a <= b;
+  @  @ assigns \nothing;
+  @  @ ensures a * c <= b * c;
+  @  @/
+  @ void fact_times(uint64_t a, uint64_t b, uint64_t c);
   @*/
 
 /* As long as any queue's array may be; how much of it is memory, the contracts say. */
@@ -30,6 +52,15 @@ static inline uint32_t sddf_raw_wrap(uint32_t index, uint32_t mask)
 {
     return index & mask;
 }
+
+/* The lowest bit of a set. */
+#define __builtin_ctzll(set) sddf_raw_first(set)
+
+/*@ requires some: set != 0;
+  @ assigns \nothing;
+  @ ensures 0 <= \result < 64 && pow2(\result) <= set && (set & (uint64_t)(1 << \result)) != 0;
+  @*/
+int sddf_raw_first(uint64_t set);
 
 /* An entry that is read may be anything. */
 #define SDDF_RAW_ENTRY(prefix, type)                                                               \

@@ -1,0 +1,11 @@
+; What is in one of two sets of bits below the n-th is below the n-th.
+(set-logic QF_BV)
+(declare-const a (_ BitVec 72))
+(declare-const b (_ BitVec 72))
+(declare-const n (_ BitVec 72))
+(define-fun pow2 ((k (_ BitVec 72))) (_ BitVec 72) (bvshl (_ bv1 72) k))
+(assert (bvule n (_ bv64 72)))
+(assert (bvult a (pow2 n)))
+(assert (bvult b (pow2 n)))
+(assert (not (bvult (bvor a b) (pow2 n))))
+(check-sat)

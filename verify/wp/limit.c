@@ -1,0 +1,3 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The bandwidth limit. */
+#include "tx_limit.h"

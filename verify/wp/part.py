@@ -1,0 +1,211 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Proofs of components with Frama-C/WP: see docs/assurance.md.
+
+A unit is one source file with all that it includes. Of it are proved, for every function that no
+unit before it has: that it has a contract; that it keeps it; and that no undefined behaviour is
+possible, whatever the shared memory contains. Then WP's smoke tests look for contradictions, from
+which everything would follow. Facts that the contracts build on are proved by Z3 alone, and every
+seeded mistake must leave a goal unproved.
+"""
+
+import atexit
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from functools import cache
+from pathlib import Path
+
+from verify_row import Row
+
+from seeded import SEEDED
+
+TITLE = "components, with Frama-C/WP, CVC4 and Z3: whatever the shared memory contains"
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+
+# In this order; what a unit includes of those before it is not proved again.
+UNITS = {
+    "queue": "verify/wp/queue.c",
+    "limit": "verify/wp/limit.c",
+    "policies": "verify/wp/policies.c",
+}
+
+# What is not proved yet, by name, so that nobody takes it for proved.
+NOT_COVERED = (
+    "virt_rx, mac_table.h, frame.h, buffers.h, tally.h, setup.h",
+    "virt_tx: tx_check.h, tx_ranges.h, tx_policy.h, tx_drr.h, virt_tx*.c",
+    "copy, arp and the client library",
+    "the timer's arithmetic",
+    "the drivers' rings: virtqueue.h, linux_xdp/ring.h and the others",
+    "the bodies of sddf/atomic.h and sddf/raw.h",
+)
+
+ASSUMPTIONS = (
+    "the compiler keeps to C11; integers are those of a 64-bit little-endian machine",
+    "what the configuration names is memory, of the size that it says, and the shared regions do"
+    " not overlap each other or a program's own memory (the tool writes both it and the page"
+    " tables)",
+    "pointers of different types to private memory name different objects (C's own rule)",
+    "sddf/atomic.h and sddf/raw.h do what the prover's contracts for them say: they touch the words"
+    " they are given and no others, and what they read may be anything",
+    "the microkit calls a program's entry points one at a time, init first",
+    "functions end: loops have variants; that a pass is short is shown by tests, not here",
+)
+
+FRAMA_C = [
+    "frama-c", "-c11", "-machdep", "gcc_x86_64", "-cpp-frama-c-compliant",
+    "-kernel-warn-key", "annot:missing-spec=error",
+]
+WP = [
+    "-wp", "-wp-rte", "-wp-cache", "none", "-wp-par", "2", "-wp-prop=-@lemma",
+    "-wp-prover", "cvc4", "-wp-timeout", "30", "-wp-smoke-tests", "-wp-smoke-timeout", "5",
+]
+INCLUDES = ["verify/wp/include", "include", "network", "timer", "drivers/virtio",
+            "drivers/network/linux_xdp", "platform/linux/include"]
+
+
+@cache
+def why3_config():
+    """Which provers there are. In a file of its own: the user's configuration stays as it is."""
+    folder = tempfile.mkdtemp(prefix="sddf-wp.")
+    atexit.register(shutil.rmtree, folder)
+    file = f"{folder}/why3.conf"
+    subprocess.run(["why3", "-C", file, "config", "detect"], stdout=subprocess.DEVNULL,
+                   stderr=subprocess.DEVNULL, timeout=120, check=False)
+    return file
+
+
+def frama_c(root, unit, arguments, timeout=1200):
+    includes = " ".join(f"-I{root / folder}" for folder in INCLUDES)
+    command = [*FRAMA_C, "-cpp-command", f"{HERE / 'cpp'} %args {includes} %i %o",
+               str(root / UNITS[unit]), *arguments]
+    with tempfile.TemporaryDirectory(prefix="sddf-wp.") as folder:
+        result = subprocess.run(command, cwd=folder, env={**os.environ, "WHY3CONFIG": why3_config()},
+                                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                stderr=subprocess.STDOUT, text=True, errors="replace",
+                                timeout=timeout, check=False)
+    return result.returncode, result.stdout
+
+
+# ---- every function has a contract ----------------------------------------------------------------
+
+DEFINITION = re.compile(r"^(?:[\w*]+ +\**)+\**(\w+)\([^;{}]*\)\n\{", re.MULTILINE)
+CONTRACT = re.compile(r"/\*@((?:(?!\*/).)*)\*/\n(?:[\w*]+ +\**)+\**(\w+)\(", re.DOTALL)
+
+
+def functions(root, unit):
+    """The functions that the unit defines: name -> whether it has a contract that says assigns."""
+    with tempfile.NamedTemporaryFile(prefix="sddf-wp.", suffix=".c") as printed:
+        status, output = frama_c(root, unit, ["-print", "-ocode", printed.name])
+        text = Path(printed.name).read_text(errors="replace")
+    if status != 0:
+        raise RuntimeError(output)
+    contracts = {name for contract, name in CONTRACT.findall(text) if "assigns" in contract}
+    return {name: name in contracts for name in DEFINITION.findall(text)}
+
+
+# ---- proofs ---------------------------------------------------------------------------------------
+
+
+def prove(root, unit, names):
+    """Of these functions: the numbers of goals, of goals proved and of smoke tests; the output."""
+    status, output = frama_c(root, unit, [*WP, "-wp-fct", ",".join(names)])
+    scheduled = re.search(r"(\d+) goals scheduled", output)
+    if status != 0 or not scheduled:
+        return 0, 0, 0, output
+    smoke = len(re.findall(r"\[(?:Passed|Failed)\] Smoke-test", output))
+    goals = int(scheduled.group(1)) - smoke
+    return goals, goals - len(unproved(output)), smoke, output
+
+
+def unproved(output):
+    """The goals that no prover has proved."""
+    open_goals = set()
+    for goal, verdict in re.findall(r"^\[wp\] \[[^]]+\] Goal (\w+)(?: : (\w+))?", output,
+                                    re.MULTILINE):
+        if verdict == "Valid":
+            open_goals.discard(goal)
+        else:
+            open_goals.add(goal)
+    return sorted(open_goals)
+
+
+# ---- facts and seeded mistakes --------------------------------------------------------------------
+
+
+def check_facts():
+    """Each lemma that the contracts use has a file of its name, which Z3 refutes the opposite of."""
+    text = (HERE / "include" / "sddf" / "raw.h").read_text()
+    lemmas = set(re.findall(r"\blemma (\w+)", text))
+    files = {path.stem: path for path in (HERE / "facts").glob("*.smt2")}
+    wrong = sorted(lemmas - set(files))
+    for name, path in sorted(files.items()):
+        answer = subprocess.run(["z3", "-T:30", str(path)], stdout=subprocess.PIPE, text=True,
+                                check=False).stdout.strip()
+        if answer != "unsat":
+            wrong.append(f"{name}: {answer}")
+    return Row("facts of arithmetic", f"{len(files)} facts", not wrong and bool(files),
+               "; ".join(wrong) or "Z3 alone, in bit-vectors and integers")
+
+
+def seeded(what, unit, names, file, old, new):
+    """Is this mistake, in a copy of the sources, noticed?"""
+    title = f"seeded, {unit}: {what}"
+    with tempfile.TemporaryDirectory(prefix="sddf-wp.") as folder:
+        root = Path(folder)
+        for name in ("include", "network", "timer", "drivers", "verify", "platform/linux/include"):
+            shutil.copytree(ROOT / name, root / name)
+        text = (root / file).read_text()
+        if text.count(old) != 1:
+            return Row(title, "nothing", False, f"{file} has changed: {old!r} is not there once")
+        (root / file).write_text(text.replace(old, new))
+        goals, proved, _, output = prove(root, unit, names)
+    if goals == 0:
+        return Row(title, "nothing", False, last_lines(output))
+    return Row(title, f"{goals - proved} of {goals} goals open", proved < goals,
+               "as they should" if proved < goals else "it was not noticed")
+
+
+# ---- the part -------------------------------------------------------------------------------------
+
+
+def last_lines(output):
+    return " / ".join(output.strip().splitlines()[-4:])
+
+
+def check_unit(unit, done):
+    """One row; `done` is what was proved before, and grows."""
+    try:
+        defined = functions(ROOT, unit)
+    except RuntimeError as error:
+        return Row(unit, "nothing", False, last_lines(str(error)))
+    names = [name for name in defined if name not in done]
+    bare = [name for name in names if not defined[name]]
+    if bare or not names:
+        return Row(unit, f"{len(names)} functions", False, "without a contract: " + ", ".join(bare))
+    goals, proved, smoke, output = prove(ROOT, unit, names)
+    done.update(names)
+    failed = unproved(output) + re.findall(r"\[Failed\] Smoke-test (\w+)", output)
+    if goals == 0:
+        failed.append(last_lines(output))
+    if failed:
+        print(output)
+    return Row(unit, f"{proved} of {goals} goals", goals > 0 and not failed,
+               f"{len(names)} functions, {smoke} smoke tests" if not failed else ", ".join(failed))
+
+
+def check():
+    yield check_facts()
+    done = set()
+    for unit in UNITS:
+        yield check_unit(unit, done)
+    for mistake in SEEDED:
+        yield seeded(*mistake)
+    print("   This holds if:")
+    for assumption in ASSUMPTIONS:
+        print(f"     - {assumption};")
+    for name in NOT_COVERED:
+        print(f"   NOT COVERED: {name}")

@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Mistakes by one, each of which must leave a goal unproved.
+
+(what, unit, functions to prove, file, what stands there, what is put in its place)
+"""
+
+SEEDED = (
+    ("clamp one late", "queue", ["sddf_queue_producer_refresh"], "include/sddf/queue.h",
+     "    if (tail - head > q->capacity) {\n        head = tail - q->capacity;",
+     "    if (tail - head > q->capacity + 1) {\n        head = tail - q->capacity;"),
+    ("one slot too many", "queue", ["net_queue_enqueue"], "include/sddf/queue_type.h",
+     "if (tail - q->head >= q->capacity &&", "if (tail - q->head > q->capacity &&"),
+    ("debt paid a window early", "limit", ["tx_limit_later"], "network/tx_limit.h",
+     "if (windows > due) {", "if (windows >= due) {"),
+    ("window entered one late", "limit", ["tx_limit_advance"], "network/tx_limit.h",
+     "now - limit->begin < limit->window) {", "now - limit->begin <= limit->window) {"),
+    ("turn without an entry", "policies", ["tx_round_robin_turn"], "network/tx_round_robin.h",
+     "    p->turn = bits_next(p->awake, p->turn);\n        p->left = TX_ROUND_ROBIN_ENTRIES;",
+     "    p->turn = bits_next(p->awake, p->turn);\n        p->left = 0;"),
+    ("one place too many", "policies", ["tx_signalled_wake"], "network/tx_signalled.h",
+     "p->count < TX_SIGNALLED_PLACES) {", "p->count <= TX_SIGNALLED_PLACES) {"),
+)
