@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := build
 .PHONY: build run test verify bench guest-bench soak sel4 sel4-run setup format check-format clean
-.PHONY: help
+.PHONY: guest-test help
 
 # Debian's own, whatever else is called python3 on this machine's PATH.
 PYTHON := /usr/bin/python3
@@ -27,7 +27,7 @@ run: build ## Run the echo system for ten seconds and compare it with Linux (SDD
 	@$(PYTHON) bench/run.py
 
 test: ## Run every test: unit, sanitizers, real packets, cross builds
-	@$(SETUP) --sel4 --debug --verify
+	@$(SETUP) --sel4 --debug --verify --guest
 	@tests/run
 
 verify: build ## Prove and model-check the code: a table of what was checked
@@ -43,13 +43,15 @@ guest-bench: build ## Count instructions per packet in a guest: the kernel's sta
 	@$(SETUP) --guest
 	@$(PYTHON) bench/guest/run.py
 
-soak: build ## Start and stop the echo system 1000 times, then run the tests for SOAK_SECONDS=600
+soak: build ## Start and stop the echo system 1000 times, run the tests for SOAK_SECONDS=600, give cards back
+	@$(SETUP) --guest
 	@SDDF_CYCLES=1000 tests/run system -k cycles
 	@end=$$((SECONDS + $(SOAK_SECONDS))); \
 	while [ $$SECONDS -lt $$end ]; do \
 		tests/run || exit; \
 		echo "soak: $$(($$end > SECONDS ? $$end - SECONDS : 0)) s left"; \
 	done
+	@SDDF_GUEST_CYCLES=1000 SDDF_GUEST_KILLS=100 tests/run guest -k test_cycles
 
 sel4: sel4-sdk build ## Boot the echo system on seL4 in QEMU, and test it (BOARD=..., CONFIG=release)
 	@BOARD=$(BOARD) CONFIG=$(CONFIG) tests/run sel4 -k on_sel4
@@ -61,6 +63,10 @@ sel4-run: sel4-sdk build ## The same, left running: console here, services on lo
 sel4-sdk:
 	@platform/microkit/build.py --board $(BOARD) --config $(CONFIG) --check
 	@$(SETUP) --sel4
+
+guest-test: ## Boot a guest with an IOMMU and real drivers in it, and test these (1 to 2 minutes)
+	@$(SETUP) --guest
+	@tests/run guest
 
 setup: ## Install what is missing of Debian's packages, and lwIP's source
 	@$(SETUP)

@@ -15,6 +15,8 @@
 #   ./setup.sh --debug    besides, gdb, strace and Valgrind; also with --sel4 and --check
 #   ./setup.sh --sel4     besides, cross compilers and QEMU for the systems on seL4; also --check
 #   ./setup.sh --verify   besides, provers and model checkers; also with --sel4 and --check
+#   ./setup.sh --guest    besides, QEMU and a Debian kernel (in build-kernel/, from its package,
+#                         which is not installed) for the guest with real drivers; also --check
 #
 # SDDF_LWIP_DIR=FOLDER  an lwIP source tree to use in place of Debian's: build-lwip links to it.
 
@@ -51,7 +53,13 @@ sel4_packages=(
 # For `make verify`: provers and model checkers.
 verify_packages=(frama-c-base why3 z3 cvc4 patch)
 
+# For the guest: a PC, and the first programs that run in it.
+guest_packages=(
+    qemu-system-x86 qemu-system-data busybox-static
+)
+
 lwip=build-lwip
+kernel=build-kernel
 
 say() { printf 'setup: %s\n' "$*"; }
 die() { printf 'setup: %s\n' "$*" >&2; exit 1; }
@@ -163,13 +171,49 @@ link_lwip() {
     say "lwIP is $SDDF_LWIP_DIR"
 }
 
+# ---- the guest's kernel -------------------------------------------------------------------------
+
+have_kernel() {
+    # The stamp is written before the folder gets its name, so it stands for a whole kernel.
+    [ -f "$kernel/.version" ]
+}
+
+# The newest one that the package lists have. What is not used of it is not unpacked.
+fetch_kernel() {
+    local work package
+    package=$(apt-cache depends linux-image-amd64 | sed -n 's/^ *Depends: \(linux-image-\)/\1/p' | head -n 1)
+    [ -n "$package" ] || die "the package lists have no linux-image-amd64; \"apt-get update\" may help"
+    work=$(mktemp -d "${TMPDIR:-/tmp}/sddf-setup.XXXXXX")
+    # shellcheck disable=SC2064  # the folder's name of now is meant
+    trap "rm -rf '$work' '$kernel.new'" EXIT
+    say "fetching $package for the guest"
+    (cd "$work" && apt-get -q -o Acquire::Retries=3 -o APT::Sandbox::User=root download "$package") \
+        >"$work/log" 2>&1 || {
+        cat "$work/log" >&2
+        die "cannot fetch $package"
+    }
+    rm -rf "$kernel.new"
+    mkdir "$kernel.new"
+    dpkg-deb --fsys-tarfile "$work"/*.deb |
+        tar -x -C "$kernel.new" --wildcards './boot/vmlinuz-*' '*/kernel/drivers/vfio/*' \
+            '*/kernel/drivers/virtio/*' '*/kernel/drivers/net/virtio_net.ko*' '*/kernel/drivers/uio/*' \
+            '*/kernel/drivers/net/net_failover.ko*' '*/kernel/net/core/failover.ko*' \
+            '*/kernel/drivers/net/ethernet/intel/e1000e/*' '*/kernel/virt/lib/*'
+    echo "$package" >"$kernel.new/.version"
+    rm -rf "$kernel"
+    mv "$kernel.new" "$kernel"
+    say "$package is in $kernel/"
+}
+
 # ---- what to do ---------------------------------------------------------------------------------
 
+guest=
 while true; do
     case "${1:-}" in
     --sel4) packages+=("${sel4_packages[@]}") ;;
     --debug) packages+=("${debug_packages[@]}") ;;
     --verify) packages+=("${verify_packages[@]}") ;;
+    --guest) packages+=("${guest_packages[@]}"); guest=yes ;;
     *) break ;;
     esac
     shift
@@ -187,10 +231,14 @@ mapfile -t missing < <(missing_packages "${packages[@]}")
 if [ "${1:-}" = --check ]; then
     [ ${#missing[@]} -eq 0 ] || say "missing packages: ${missing[*]}"
     have_lwip || say "missing: lwIP's source in $lwip/"
-    [ ${#missing[@]} -eq 0 ] && have_lwip
+    [ -z "$guest" ] || have_kernel || say "missing: the guest's kernel in $kernel/"
+    [ ${#missing[@]} -eq 0 ] && have_lwip && { [ -z "$guest" ] || have_kernel; }
     exit
 fi
 [ ${#missing[@]} -eq 0 ] || install_packages "${missing[@]}"
 if ! have_lwip; then
     if [ -n "${SDDF_LWIP_DIR:-}" ]; then link_lwip; else fetch_lwip; fi
+fi
+if [ -n "$guest" ] && ! have_kernel; then
+    fetch_kernel
 fi

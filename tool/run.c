@@ -107,7 +107,6 @@ static int run(const struct tool_command *self, int argc, char **argv)
         {"netdev", required_argument, NULL, 'n'},
         {"pci", required_argument, NULL, 'p'},
         {"take", no_argument, NULL, 'T'},
-        {"unsafe-no-iommu", no_argument, NULL, 'u'},
         {"console", required_argument, NULL, 'o'},
         {"state", required_argument, NULL, 't'},
         {"seconds", required_argument, NULL, 'c'},
@@ -143,9 +142,6 @@ static int run(const struct tool_command *self, int argc, char **argv)
             break;
         case 'T':
             how.device.take = true;
-            break;
-        case 'u':
-            how.device.unsafe_no_iommu = true;
             break;
         case 'o':
             how.device.console = optarg;
@@ -230,7 +226,6 @@ const struct tool_command tool_run = {
         "                         again; for a certain one ethernet1=0000:03:00.0\n"
         "  --take                 PCI devices may be taken from the kernel's drivers, which\n"
         "                         get them back at the end\n"
-        "  --unsafe-no-iommu      drive them also where no IOMMU confines them\n"
         "  -b, --board BOARD      linux (AF_XDP), linux_tap, linux_vfio (PCI), or a board\n"
         "                         file. By default linux_vfio with --pci; else AF_XDP if this\n"
         "                         process may use it, else TAP\n"

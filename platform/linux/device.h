@@ -74,11 +74,10 @@ struct linux_device {
 
 /* What the command line says. */
 struct linux_device_options {
-    const char *netdev;   /* interface for ethernet0; NULL: none was named */
-    const char *console;  /* the terminal that is serial0; NULL: standard input and output */
-    bool allow_generic;   /* generic XDP where the interface has no native mode */
-    bool take;            /* PCI devices may be taken from the kernel's drivers */
-    bool unsafe_no_iommu; /* ... and driven where nothing confines them */
+    const char *netdev;  /* interface for ethernet0; NULL: none was named */
+    const char *console; /* the terminal that is serial0; NULL: standard input and output */
+    bool allow_generic;  /* generic XDP where the interface has no native mode */
+    bool take;           /* PCI devices may be taken from the kernel's drivers */
     bool verbose;
 };
 

@@ -103,30 +103,32 @@ static bool is_address(const char *text)
            text[end] == '\0';
 }
 
-/* "; there are 0000:00:03.0 (1af4:1041, eth0), ...": what it could have been. */
+static int is_network_card(const struct dirent *entry)
+{
+    return number_in(entry->d_name, "class") >> 16 == CLASS_NETWORK;
+}
+
+/* "; of network cards there are 0000:00:03.0 (1af4:1041, eth0), ...": what it could have been. */
 static char *those_there(void)
 {
     char *list = strdup("");
-    DIR *folder = opendir(LINUX_PCI_DEVICES);
-    for (const char *name; list != NULL && (name = next_name(folder)) != NULL;) {
-        if (number_in(name, "class") >> 16 != CLASS_NETWORK) {
-            continue;
-        }
+    struct dirent **cards = NULL;
+    int count = scandir(LINUX_PCI_DEVICES, &cards, is_network_card, alphasort);
+    for (int i = 0; i < count; i++) {
+        const char *name = cards[i]->d_name;
         char interface[32];
         char *longer = NULL;
         linux_pci_interface(name, interface, sizeof(interface));
         if (asprintf(&longer, "%s%s %s (%04x:%04x%s%s)", list,
                      *list == '\0' ? "; of network cards there are" : ",", name,
                      number_in(name, "vendor"), number_in(name, "device"),
-                     *interface == '\0' ? "" : ", ", interface) < 0) {
-            longer = NULL;
+                     *interface == '\0' ? "" : ", ", interface) >= 0) {
+            free(list);
+            list = longer;
         }
-        free(list);
-        list = longer;
+        free(cards[i]);
     }
-    if (folder != NULL) {
-        closedir(folder);
-    }
+    free(cards);
     return list;
 }
 
@@ -237,18 +239,17 @@ static bool check_driver(const char *address, bool take, char **why)
     return true;
 }
 
-bool linux_pci_check(const char *address, bool take, bool without_iommu, char **why)
+bool linux_pci_check(const char *address, bool take, char **why)
 {
     int group = linux_pci_group(address);
-    if (group < 0 && !without_iommu) {
+    if (group < 0) {
         return linux_device_fail(
             why, "no IOMMU stands between it and memory, so it could reach all of it. Turn VT-d or "
                  "AMD-Vi on in the firmware's settings, and start Linux with intel_iommu=on on "
-                 "Intel's processors (\"dmesg | grep -e DMAR -e AMD-Vi\" says what it found). "
-                 "--unsafe-no-iommu does without");
+                 "Intel's processors (\"dmesg | grep -e DMAR -e AMD-Vi\" says what it found)");
     }
     if (access("/dev/vfio/vfio", F_OK) != 0) {
         return linux_device_fail(why, "there is no /dev/vfio/vfio: \"modprobe vfio-pci\"");
     }
-    return (group < 0 || check_group(address, group, why)) && check_driver(address, take, why);
+    return check_group(address, group, why) && check_driver(address, take, why);
 }

@@ -32,7 +32,7 @@ int linux_pci_group(const char *address);
  * May it be driven from here, as far as can be seen before anything is changed? What is missing,
  * and how to mend it, in `*why`.
  */
-bool linux_pci_check(const char *address, bool take, bool without_iommu, char **why);
+bool linux_pci_check(const char *address, bool take, char **why);
 
 /* Becomes its holder; the record's descriptor, or -1 with `*why` set: somebody else is. */
 int linux_pci_hold(const char *address, char **why);

@@ -97,15 +97,15 @@ bool linux_vfio_translated(const struct linux_vfio *vfio, char **why)
 static bool set_irqs(const struct linux_vfio *vfio, unsigned index, unsigned action, const int *fds,
                      unsigned count)
 {
-    struct {
-        struct vfio_irq_set set;
-        int32_t fd[LINUX_DEVICE_IRQS];
-    } request = {.set = {.argsz = (uint32_t)(sizeof(request.set) + count * sizeof(int32_t)),
-                         .flags = VFIO_IRQ_SET_DATA_EVENTFD | action,
-                         .index = index,
-                         .count = count}};
-    memcpy(request.fd, fds, count * sizeof(*fds));
-    return ioctl(vfio->device, VFIO_DEVICE_SET_IRQS, &request) == 0;
+    /* The head, and behind it the descriptors. */
+    const struct vfio_irq_set head = {.argsz = (uint32_t)(sizeof(head) + count * sizeof(int32_t)),
+                                      .flags = VFIO_IRQ_SET_DATA_EVENTFD | action,
+                                      .index = index,
+                                      .count = count};
+    uint32_t request[(sizeof(head) + LINUX_DEVICE_IRQS * sizeof(int32_t)) / sizeof(uint32_t)];
+    memcpy(request, &head, sizeof(head));
+    memcpy((char *)request + sizeof(head), fds, count * sizeof(int32_t));
+    return ioctl(vfio->device, VFIO_DEVICE_SET_IRQS, request) == 0;
 }
 
 static unsigned irqs_of(const struct linux_vfio *vfio, unsigned index)

@@ -85,6 +85,8 @@ def build(path, extra=()):
     for name in MODULES:
         archive.file(f"modules/{name}.ko", module(name).read_bytes())
     archive.file("modules/order", "".join(f"{name}\n" for name in MODULES).encode())
+    archive.file("etc/passwd", b"root:x:0:0::/:/bin/sh\nnobody:x:65534:65534::/:/bin/sh\n")
+    archive.file("etc/group", b"root:x:0:\nnogroup:x:65534:\n")
     archive.copy(BUILD / "sddf", "sddf/sddf")
     for program in (BUILD / "platform" / "linux").glob("*.elf"):
         archive.copy(program, f"sddf/platform/linux/{program.name}")

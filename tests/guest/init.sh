@@ -25,6 +25,8 @@ exec 3<>/dev/ttyS1
 stty raw -echo <&3
 echo "init: up after $(cut -d ' ' -f 1 /proc/uptime) s"
 echo ready >&3
-while read -r line; do
-    eval "$line" </dev/null >&3 2>&3
-done <&3
+# Not in the first process: a child of its own that ends (and every orphan is one) would make "read"
+# begin anew, and lose half a line.
+while true; do
+    sh -c 'while read -r line; do eval "$line" </dev/null >&3 2>&3; done <&3'
+done

@@ -89,12 +89,14 @@ class Guest:
         self.wires = [Wire(self.folder, name) for name, _ in cards]
         self.log = self.folder / "console"
         self.mark = 0
+        self.shell = self.monitor = None
         command = ["qemu-system-x86_64", "-machine", "q35,accel=tcg", "-cpu", "max", "-smp", "1",
                    "-m", str(memory), "-display", "none", "-nodefaults", "-no-reboot",
                    "-kernel", str(image.kernel()), "-initrd", str(initrd),
                    "-append", f"console=ttyS0 panic=-1 mitigations=off nokaslr {append}",
                    "-serial", f"file:{self.log}",
-                   "-serial", f"unix:{self.folder}/shell,server=on,wait=off", *options]
+                   "-serial", f"unix:{self.folder}/shell,server=on,wait=off",
+                   "-monitor", f"unix:{self.folder}/monitor,server=on,wait=off", *options]
         if iommu:
             command += ["-device", "intel-iommu,intremap=on"]
         for i, (name, device) in enumerate(cards):
@@ -105,7 +107,8 @@ class Guest:
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                                         stderr=open(self.folder / "qemu", "wb"))
         try:
-            self.shell = self.connect()
+            self.shell = self.connect("shell")
+            self.monitor = self.connect("monitor")
             self.expect("ready\n", BOOT_S)
         except BaseException:
             self.close()
@@ -115,15 +118,15 @@ class Guest:
         text = self.log.read_text(errors="replace") if self.log.exists() else ""
         return text + (self.folder / "qemu").read_text(errors="replace")
 
-    def connect(self):
+    def connect(self, name):
         end = time.monotonic() + BOOT_S
         while True:
-            shell = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            end_point = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
             try:
-                shell.connect(str(self.folder / "shell"))
-                return shell
+                end_point.connect(str(self.folder / name))
+                return end_point
             except OSError:
-                shell.close()
+                end_point.close()
                 if self.process.poll() is not None or time.monotonic() > end:
                     raise AssertionError(f"QEMU did not start:\n{self.console()[-2000:]}")
                 time.sleep(0.1)
@@ -178,18 +181,30 @@ class Guest:
                                      f"{output}")
             time.sleep(0.2)
 
+    def memory(self, address, size):
+        """The guest's physical memory, seen from outside of it."""
+        path = self.folder / "memory"
+        path.unlink(missing_ok=True)
+        self.monitor.sendall(f"pmemsave {address:#x} {size} \"{path}\"\n".encode())
+        end = time.monotonic() + 30
+        while not path.exists() or path.stat().st_size < size:
+            assert time.monotonic() < end, "QEMU's monitor does not answer"
+            time.sleep(0.02)
+        return path.read_bytes()
+
     def write(self, path, text):
         """A text file in the guest."""
-        lines = " ".join(shlex.quote(line) for line in text.split("\n"))
-        self.run(f"printf '%s\\n' {lines} >{path}")
+        for number, line in enumerate(text.split("\n")):
+            self.run(f"printf '%s\\n' {shlex.quote(line)} {'>>' if number else '>'}{path}")
 
     def close(self):
         self.process.kill()
         self.process.wait()
         for wire in self.wires:
             wire.close()
-        if getattr(self, "shell", None) is not None:
-            self.shell.close()
+        for end_point in (self.shell, self.monitor):
+            if end_point is not None:
+                end_point.close()
         for path in self.folder.iterdir():
             path.unlink()
         os.rmdir(self.folder)

@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Cards are taken and given back again and again, and whoever holds one is killed, under traffic. After
+that the cards work, for the kernel too, no memory is missing, and the kernel has nothing to complain
+of. SDDF_GUEST_CYCLES and SDDF_GUEST_KILLS say how often (make soak: 1000 and 100)."""
+
+import os
+import threading
+import time
+
+import echo
+import packets
+from conftest import card, drivers, kernel_driver
+
+CYCLES = int(os.environ.get("SDDF_GUEST_CYCLES", 20))
+KILLS = int(os.environ.get("SDDF_GUEST_KILLS", 5))
+TROUBLE = "BUG\\|Oops\\|WARNING:\\|Call Trace\\|DMAR: .DMA\\|bad page\\|leak"
+
+# Linux resets an 82574L by putting it to sleep and waking it. A true one forgets everything over that;
+# QEMU's goes on receiving as soon as the kernel's driver lets it reach memory, and reads its old ring
+# of descriptors, which is not there any more. The IOMMU blocks that one read.
+STALE = r"DMA Read NO_PASID. Request device .02:00.0. fault addr 0x10000.000 "
+
+
+class Traffic:
+    """Frames for both clients and for nobody, as long as it is open."""
+
+    def __init__(self, wire):
+        self.wire, self.end = wire, threading.Event()
+        self.thread = threading.Thread(target=self.go)
+
+    def go(self):
+        strange = packets.ethernet("02:00:00:00:00:77", echo.HOST_MAC, 0x88b5, bytes(1000))
+        while not self.end.wait(0.002):
+            for client in (echo.ALICE, echo.BOB):
+                self.wire.send(echo.udp(client, 7, os.urandom(1000)))
+            self.wire.send(strange)
+            self.wire.drain()
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.end.set()
+        self.thread.join()
+
+
+class Soundness:
+    """What must be after it all as it was before."""
+
+    def __init__(self, guest):
+        self.guest = guest
+        self.trouble = self.complaints()
+        self.memory = self.free()
+
+    def complaints(self):
+        return self.guest.run(f"dmesg | grep '{TROUBLE}' | grep -vc '{STALE}'; true")
+
+    def free(self):
+        self.guest.run("echo 3 >/proc/sys/vm/drop_caches")
+        return int(self.guest.run("grep MemAvailable /proc/meminfo").split()[1])
+
+    def check(self, index):
+        guest = self.guest
+        assert self.complaints() == self.trouble, guest.run(f"dmesg | grep -A5 '{TROUBLE}'")
+        assert drivers(guest)[index] == kernel_driver(index)
+        assert guest.run("grep -c vfio /proc/interrupts; true") == "0"
+        # What a leaky cycle lost would add up: the card's memory alone is a megabyte each time.
+        end = time.monotonic() + 30
+        while (missing := self.memory - self.free()) > 16 << 10 and time.monotonic() < end:
+            time.sleep(1)
+        assert missing <= 16 << 10, f"{missing} KiB less than before"
+        self.check_kernel(index)
+
+    def check_kernel(self, index):
+        """The kernel's driver makes an interface of the card that answers."""
+        guest, wire = self.guest, self.guest.wires[index]
+        interface = guest.run(f"find -L /sys/bus/pci/devices/{card(index)}/ -maxdepth 3 -path '*/net/*' | "
+                              "head -n 1 | sed 's#.*/##'")
+        guest.run(f"ip addr add 10.1.{index}.2/24 dev {interface} && ip link set {interface} up")
+        ask = packets.ethernet(packets.BROADCAST, echo.HOST_MAC, packets.ETH_ARP,
+                               packets.arp(1, echo.HOST_MAC, f"10.1.{index}.1", "00:00:00:00:00:00",
+                                           f"10.1.{index}.2"))
+        answer = wire.ask(ask, lambda frame: frame[12:14] == b"\x08\x06" and frame[20:22] == b"\0\x02", 60)
+        guest.run(f"ip link set {interface} down && ip addr flush dev {interface}")
+        assert answer is not None, f"the kernel does not answer on {interface}"
+
+
+def test_take_and_give_back(guest):
+    sound = Soundness(guest)
+    for index in (0, 1):
+        with Traffic(guest.wires[index]):
+            for _ in range(CYCLES // 2):
+                output = guest.run(f"sddf run /sddf/echo.xml --pci {card(index)} --take --seconds 1", 120)
+                assert "is taken from the kernel's" in output
+                assert drivers(guest)[index] == kernel_driver(index)
+    for index in (0, 1):
+        sound.check(index)
+
+
+def kill(guest, system, who):
+    state = system.state()
+    if who == "driver":
+        pid = next(pd["pid"] for pd in state["pds"] if pd["name"] == "ethernet0_driver")
+        guest.run(f"kill -9 {pid}")
+        system.said("ethernet0_driver.*killed")
+        system.stop()
+    elif who == "both":
+        guest.run(f"kill -9 {system.pid} {state['loader']}")
+        guest.wait_for("! pidof sddf", 60)
+    else:
+        guest.run(f"kill -9 {state['loader'] if who == 'loader' else system.pid}")
+        guest.wait_for("! pidof sddf", 60)
+
+
+def test_kills(guest):
+    sound = Soundness(guest)
+    whom = ["driver", "loader", "parent", "both", "loader"]
+    mend = False
+    for i in range(KILLS):
+        index, who = i % 2, whom[i % len(whom)]
+        with Traffic(guest.wires[index]):
+            system = echo.Running(guest, "/sddf/echo.xml", card(index))
+            assert ("was killed and left" in system.log()) == mend, system.log()
+            kill(guest, system, who)
+        if who == "both":
+            # Nobody was left to give it back: the next one does.
+            assert drivers(guest)[index] == "vfio-pci"
+        else:
+            guest.wait_for(f"test $(basename $(readlink /sys/bus/pci/devices/{card(index)}/driver)) = "
+                           f"{kernel_driver(index)}", 60)
+        mend = who == "both"
+    if mend:
+        guest.try_run("sddf run /sddf/echo.xml -b linux_vfio")
+    for index in (0, 1):
+        sound.check(index)
+    # And once more, in peace.
+    system = echo.Running(guest, "/sddf/echo.xml", card(0))
+    echo.introduce(guest.wires[0])
+    assert echo.echo(guest.wires[0], echo.ALICE, os.urandom(300))
+    system.stop()
