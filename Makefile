@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := build
 .PHONY: build run test verify bench guest-bench soak sel4 sel4-run setup format check-format clean
-.PHONY: guest-test help
+.PHONY: guest-test fuzz fuzz-smoke fuzz-coverage help
 
 # Debian's own, whatever else is called python3 on this machine's PATH.
 PYTHON := /usr/bin/python3
@@ -12,6 +12,9 @@ PYTHON := /usr/bin/python3
 SETUP := ./setup.sh
 # How long `make soak` goes on, in seconds.
 SOAK_SECONDS := 600
+
+# How long `make fuzz` goes on, in seconds for each target.
+FUZZ_SECONDS := 3600
 
 # Which of the Microkit's boards, and which build of its kernel: debug, release or benchmark.
 BOARD := qemu_virt_aarch64
@@ -53,6 +56,17 @@ soak: build ## Start and stop the echo system 1000 times, run the tests for SOAK
 	done
 	@SDDF_GUEST_CYCLES=1000 SDDF_GUEST_KILLS=100 tests/run guest -k test_cycles
 
+fuzz-smoke: setup ## Fuzz every component among hostile neighbours, and every parser, for 5 s each
+	@verify/fuzz/run smoke
+	@verify/fuzz/run bugs --seconds 60
+
+fuzz: setup ## The same for FUZZ_SECONDS=3600 each, and keep what is new in build-fuzz/corpus
+	@verify/fuzz/run long --seconds $(FUZZ_SECONDS)
+
+fuzz-coverage: ## Say what of each component the fuzz targets' corpora reach
+	@$(SETUP) --verify
+	@verify/fuzz/run coverage
+
 sel4: sel4-sdk build ## Boot the echo system on seL4 in QEMU, and test it (BOARD=..., CONFIG=release)
 	@BOARD=$(BOARD) CONFIG=$(CONFIG) tests/run sel4 -k on_sel4
 
@@ -78,7 +92,7 @@ check-format: ## Say which sources clang-format would change
 	@clang-format --dry-run --Werror $(formatted)
 
 clean: ## Remove everything that was built (lwIP's source stays)
-	@rm -rf build build-clang build-asan build-tsan build-sel4-* build-cross-* .pytest_cache
+	@rm -rf build build-clang build-asan build-tsan build-fuzz build-sel4-* build-cross-* .pytest_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 help: ## Show this

@@ -50,8 +50,8 @@ sel4_packages=(
     qemu-system-arm qemu-system-misc opensbi
 )
 
-# For `make verify`: provers and model checkers.
-verify_packages=(frama-c-base why3 z3 cvc4 patch)
+# For `make verify`: provers and model checkers; and the coverage of the fuzz targets.
+verify_packages=(frama-c-base why3 z3 cvc4 patch llvm)
 
 # For the guest: a PC, and the first programs that run in it.
 guest_packages=(

@@ -5,6 +5,21 @@
 
 #include "system/model.h"
 
+/*
+ * What a file says gets into messages, and those onto terminals: what these would heed (of ASCII,
+ * or U+0080 to U+009F in UTF-8) becomes a space, and a message stays one line.
+ */
+static void remove_controls(char *text)
+{
+    for (unsigned char *at = (unsigned char *)text; *at != '\0'; at++) {
+        if (*at < ' ' || *at == 0x7f) {
+            *at = ' ';
+        } else if (at[0] == 0xc2 && at[1] >= 0x80 && at[1] < 0xa0) {
+            at[0] = at[1] = ' ';
+        }
+    }
+}
+
 void system_error(struct system_errors *errors, struct system_place place, const char *format, ...)
 {
     va_list arguments;
@@ -14,6 +29,7 @@ void system_error(struct system_errors *errors, struct system_place place, const
         text = model_string("out of memory");
     }
     va_end(arguments);
+    remove_controls(text);
     struct system_error *error = model_append(&errors->list, &errors->count, sizeof(*error));
     /* A copy of the file's name: mistakes outlive the system that they are in. */
     error->place.file = model_string(place.file != NULL ? place.file : "sddf");

@@ -28,11 +28,6 @@ static void on_error(void *user, xmlErrorPtr error)
     while (length > 0 && (message[length - 1] == '\n' || message[length - 1] == ' ')) {
         message[--length] = '\0';
     }
-    for (char *c = message; *c != '\0'; c++) {
-        if ((unsigned char)*c < ' ') { /* a hostile file's control characters stay off terminals */
-            *c = ' ';
-        }
-    }
     system_error(file->errors, (struct system_place){file->path, error->line},
                  "not well-formed XML: %s", message);
     free(message);

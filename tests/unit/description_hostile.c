@@ -104,6 +104,23 @@ static void test_empty(void **state)
     refused("   \n\n ", "not well-formed");
 }
 
+/* Names reach messages, and messages reach terminals. */
+static void test_control_characters_stay_out_of_messages(void **state)
+{
+    (void)state;
+    const char *description =
+        "<system>\n<protection_domain name=\"a&#9;b&#10;c&#x7f;d&#x9b;2J\">"
+        "<program_image path=\"e&#10;f.elf\"/></protection_domain>\n</system>";
+    char *messages = messages_for(description, strlen(description));
+    assert_non_null(strstr(messages, "\"a b c d  2J\""));
+    assert_non_null(strstr(messages, "e f.elf"));
+    assert_null(strstr(messages, "\xc2"));
+    for (const char *c = messages; *c != '\0'; c++) {
+        assert_true(*c == '\n' || ((unsigned char)*c >= ' ' && *c != 0x7f));
+    }
+    free(messages);
+}
+
 static void test_binary(void **state)
 {
     (void)state;
@@ -245,6 +262,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_no_file),
         cmocka_unit_test(test_empty),
+        cmocka_unit_test(test_control_characters_stay_out_of_messages),
         cmocka_unit_test(test_binary),
         cmocka_unit_test(test_deep_nesting),
         cmocka_unit_test(test_nesting_within_limits),
