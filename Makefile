@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := build
 .PHONY: build run test verify bench guest-bench soak sel4 sel4-run setup format check-format clean
-.PHONY: guest-test fuzz fuzz-smoke fuzz-coverage help
+.PHONY: guest-test fuzz fuzz-smoke fuzz-coverage mutants help
 
 # Debian's own, whatever else is called python3 on this machine's PATH.
 PYTHON := /usr/bin/python3
@@ -12,6 +12,9 @@ PYTHON := /usr/bin/python3
 SETUP := ./setup.sh
 # How long `make soak` goes on, in seconds.
 SOAK_SECONDS := 600
+
+# How many mutants `make mutants` draws.
+MUTANTS := 60
 
 # How long `make fuzz` goes on, in seconds for each target.
 FUZZ_SECONDS := 3600
@@ -62,6 +65,9 @@ fuzz-smoke: setup ## Fuzz every component among hostile neighbours, and every pa
 
 fuzz: setup ## The same for FUZZ_SECONDS=3600 each, and keep what is new in build-fuzz/corpus
 	@verify/fuzz/run long --seconds $(FUZZ_SECONDS)
+
+mutants: setup ## Put MUTANTS=60 small mistakes into the code, and say which nobody finds (SEED=N)
+	@verify/mutants/run --count $(MUTANTS) $(if $(SEED),--seed $(SEED))
 
 fuzz-coverage: ## Say what of each component the fuzz targets' corpora reach
 	@$(SETUP) --verify
