@@ -50,11 +50,17 @@
 #define NET_BUFFER_SIZE 2048
 #define NET_FRAME_MIN   14   /* an Ethernet header; the device pads shorter frames */
 #define NET_FRAME_MAX   1514 /* header and 1500 bytes, without the frame check sequence */
-#define NET_CLIENTS_MAX 61   /* 62 channels less the driver's */
+#ifndef NET_CLIENTS_MAX
+#define NET_CLIENTS_MAX 61 /* 62 channels less the driver's */
+#endif
 
 /* What the components have room to keep account of. More is a configuration that does not match. */
+#ifndef NET_REGION_BUFFERS_MAX
 #define NET_REGION_BUFFERS_MAX 16384  /* of one data region: 32 MiB */
+#endif
+#ifndef NET_TX_BUFFERS_MAX
 #define NET_TX_BUFFERS_MAX     131072 /* of all Tx data regions of one network together */
+#endif
 
 struct net_entry {
     uint64_t address;     /* an offset, or an IO address between virtualisers and driver */

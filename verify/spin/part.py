@@ -1,0 +1,206 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The components' handlers under every order of their steps, by SPIN: see world.h."""
+
+import contextlib
+import re
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+from verify_row import Row
+
+TITLE = "the signalling between the shipped components, in every order of steps (SPIN)"
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+
+CC = ["gcc", "-std=gnu11", "-O1", "-g", "-Wall", "-Wextra", "-Werror", "-fno-stack-protector",
+      "-fno-pie", "-fcf-protection=none",
+      # A model is small: few buffers and clients, so that their account is small too.
+      "-DNET_CLIENTS_MAX=2", "-DNET_REGION_BUFFERS_MAX=8", "-DNET_TX_BUFFERS_MAX=16",
+      "-DNET_CLIENT_BUFFERS_MAX=4",
+      "-I", HERE / "include", "-I", ".", "-I", "include"]
+MEMORY_MB = 3000
+DEPTH = 20000
+
+# A component in a scenario: a prefix for its symbols, and its sources.
+VIRT_RX = ["verify/spin/peek_virt_rx.c"]
+COPY = ["network/copy.c"]
+VIRT_TX = ["verify/spin/peek_virt_tx.c", "network/virt_tx_provide.c", "network/virt_tx_return.c"]
+CLIENT = ["network/client.c", "verify/spin/app.c"]
+
+# name: how many protection domains, and the components among them
+SCENARIOS = {
+    "virt_rx": (4, {"rx": VIRT_RX}),
+    "copy": (3, {"copy": COPY, "a": CLIENT}),
+    "rx_path_one": (4, {"rx": VIRT_RX, "copya": COPY, "copyb": COPY, "a": CLIENT, "b": CLIENT}),
+    "rx_path": (6, {"rx": VIRT_RX, "copya": COPY, "copyb": COPY, "a": CLIENT, "b": CLIENT}),
+    "virt_tx": (4, {"tx": VIRT_TX, "a": CLIENT, "b": CLIENT}),
+}
+
+# Those small enough to check that everybody is served at last, under weak fairness, as well.
+LIVE = ("virt_rx", "copy", "virt_tx")
+
+
+def run(words, cwd, **kwargs):
+    done = subprocess.run([str(word) for word in words], cwd=cwd, capture_output=True, text=True,
+                          check=False, **kwargs)
+    if done.returncode != 0:
+        raise RuntimeError(f"{words[0]}: {done.stdout}{done.stderr}")
+    return done.stdout
+
+
+def component(work, source, prefix, sources):
+    """An object whose symbols begin with the prefix, and whose variables are the model's state."""
+    objects = []
+    for name in sources:
+        objects.append(work / f"{prefix}_{Path(name).stem}.o")
+        run([*CC, "-c", name, "-o", objects[-1]], source)
+    whole = work / f"{prefix}.o"
+    run(["ld", "-r", "-o", whole, *objects], source)
+    symbols = [line.split()[-1] for line in run(["nm", "-g", "--defined-only", whole], source)
+               .splitlines()]
+    renames = [word for name in symbols for word in ("--redefine-sym", f"{name}={prefix}_{name}")]
+    sections = []
+    for name in (".bss", ".data"):
+        sections += ["--set-section-flags", f"{name}=alloc,load,contents,data",
+                     "--rename-section", f"{name}=world_state"]
+    run(["objcopy", *renames, *sections, whole], source)
+    return whole
+
+
+def build(work, source, name, live):
+    """SPIN's verifier of the scenario, with the components compiled from the sources."""
+    pds, components = SCENARIOS[name]
+    objects = [component(work, source, prefix, files) for prefix, files in components.items()]
+    options = [f"-DPDS={pds}"] + (["-DLIVE"] if live else [])
+    run(["spin", "-a", *options, HERE / "world.pml"], work)
+    verifier = work / "pan"
+    run([*CC[:5], "-w", f"-DPDS={pds}", "-DMEMLIM=%d" % MEMORY_MB, "-DVECTORSZ=4096", "-fno-pie",
+         "-no-pie", *([] if live else ["-DSAFETY", "-DNOFAIR"]), *CC[CC.index("-I"):],
+         "-I", ROOT, "-I", ROOT / "include", *CC[9:13], work / "pan.c",
+         source / "verify/spin/world.c", source / "verify/spin/stubs.c",
+         source / f"verify/spin/{name}.c", *objects, "-o", verifier], work)
+    return verifier
+
+
+def verify(work, source, name, live=False):
+    """SPIN's verdict: states, depth, and what is wrong (None if nothing is)."""
+    verifier = build(work, source, name, live)
+    words = [verifier, f"-m{DEPTH}", "-w22"] + (["-a", "-f"] if live else [])
+    done = subprocess.run(["nice", *map(str, words)], cwd=work, capture_output=True, text=True,
+                          check=False, timeout=600)
+    text = done.stdout + done.stderr
+    states = re.search(r"(\d+) states, stored", text)
+    depth = re.search(r"depth reached (\d+)", text)
+    errors = re.search(r"errors: (\d+)", text)
+    if not states or not errors:
+        return 0, 0, "SPIN gave up: " + text[-300:]
+    wrong = None
+    if int(errors[1]):
+        said = re.search(r"wrong: (.*)", text)
+        wrong = said[1] if said else "a client is never served" if live else "a deadlock"
+    elif "max search depth too small" in text:
+        wrong = f"the search is not whole: deeper than {DEPTH} steps"
+    return int(states[1]), int(depth[1]), wrong
+
+
+@contextlib.contextmanager
+def workplace():
+    folder = tempfile.mkdtemp(prefix="sddf-spin-")
+    try:
+        yield Path(folder)
+    finally:
+        shutil.rmtree(folder)
+
+
+# Mistakes, each of which must be found: what it is, the file, its text, the text with the mistake,
+# and the scenario that finds it.
+QUEUE, RX, TX = "include/sddf/queue.h", "network/virt_rx.c", "network/virt_tx.c"
+SEEDS = [
+    ("a consumer that asks does not look again", QUEUE,
+     "    return sddf_queue_available(q) == 0;\n}", "    return true;\n}", "copy"),
+    ("a consumer looks before it has asked", QUEUE,
+     "    sddf_store_relaxed_u32(&q->own->mark, q->head);\n    /* Orders",
+     "    bool empty = sddf_queue_available(q) == 0;\n"
+     "    sddf_store_relaxed_u32(&q->own->mark, q->head);\n    if (empty) {\n"
+     "        return true;\n    }\n    /* Orders", "copy"),
+    ("a producer signals only at the mark itself", QUEUE,
+     "q->published - mark - 1 < q->published - q->signalled;", "q->published - mark == 1;",
+     "rx_path_one"),
+    ("a producer's mark is one off", QUEUE,
+     "q->published - mark - 1 < q->published", "q->published - mark - 2 < q->published", "copy"),
+    ("a producer compares the mark before it publishes", "network/copy.c",
+     "    sddf_queue_publish(&client_active);\n    if (sddf_queue_needs_signal(&client_active)) {",
+     "    bool wants = sddf_queue_needs_signal(&client_active);\n"
+     "    sddf_queue_publish(&client_active);\n    if (wants) {", "copy"),
+    ("a consumer publishes no mark after it has drained", "network/copy.c",
+     "    bool empty = sddf_queue_request_signal(&rx_active);",
+     "    sddf_queue_release(&rx_active);\n"
+     "    bool empty = sddf_queue_available(&rx_active) == 0;", "copy"),
+    ("virt_rx does not signal the driver", RX,
+     "    if (serve()) {\n        /* The one", "    if (serve() && !running) {\n        /* The one",
+     "virt_rx"),
+    ("virt_rx keeps a buffer that nobody got", RX,
+     "    if (holders[arrival->buffer] == 0) {\n        buffer_reclaim(arrival->buffer);\n    }",
+     "    if (arrival_receivers(arrival) != 0 && holders[arrival->buffer] == 0) {\n"
+     "        buffer_reclaim(arrival->buffer);\n    }", "virt_rx"),
+    ("virt_rx does not signal a receiver", RX,
+     "            microkit_notify(receiver->channel);\n", "", "virt_rx"),
+    ("virt_rx asks for a signal that comes too late", RX,
+     "            setup_max(1, setup_min(capacity / 2, buffer_count / (2 * receiver_count)));",
+     "            setup_max(1, capacity);", "virt_rx"),
+    ("the copier gives a buffer back twice", "network/copy.c",
+     "        net_queue_enqueue(&rx_free, empty);\n",
+     "        net_queue_enqueue(&rx_free, empty);\n        net_queue_enqueue(&rx_free, empty);\n",
+     "copy"),
+    ("the copier does not signal its client", "network/copy.c",
+     "        microkit_notify(sddf_net_config.client.channel);\n", "", "copy"),
+    ("virt_tx does not signal a client that waits for a buffer", TX,
+     "            microkit_notify(client->channel);\n", "", "virt_tx"),
+    ("virt_tx does not signal the driver", TX,
+     "    if (serve()) {\n        /* The one", "    if (serve() && !running) {\n        /* The one",
+     "virt_tx"),
+    ("a client sleeps without asking for a buffer to send", "network/client.c",
+     "        idle = drained(&client.tx_free) && idle;\n", "", "virt_tx"),
+]
+
+
+def seeded(work, seed):
+    """A copy of the sources with the mistake in it."""
+    _, name, text, mistake, _ = seed
+    source = work / "source"
+    for folder in ("include", "network", "verify/spin"):
+        shutil.copytree(ROOT / folder, source / folder)
+    file = source / name
+    old = file.read_text()
+    if old.count(text) != 1:
+        raise RuntimeError(f"{name}: the text to put a mistake into is there {old.count(text)}"
+                           f" times, not once: {text.strip()}")
+    file.write_text(old.replace(text, mistake))
+    return source
+
+
+def check_scenarios():
+    for name in SCENARIOS:
+        for live in (False, True) if name in LIVE else (False,):
+            with workplace() as work:
+                states, depth, wrong = verify(work, ROOT, name, live)
+            what = "served at last" if live else "nothing lost, no deadlock"
+            yield Row(f"{name}: {what}", f"{states} states", wrong is None,
+                      wrong or f"at most {depth} steps")
+
+
+def check_seeds():
+    for seed in SEEDS:
+        with workplace() as work:
+            _, _, wrong = verify(work, seeded(work, seed), seed[4])
+        yield Row(f"found: {seed[0]}", seed[4], wrong is not None, wrong or "nobody noticed")
+
+
+def check():
+    if shutil.which("spin") is None:
+        yield Row("spin", "", False, "spin is missing: ./setup.sh --verify installs it")
+        return
+    yield from check_scenarios()
+    yield from check_seeds()
