@@ -27,8 +27,8 @@ static bool payload_sum(const struct pbuf *p, uint16_t *sum)
 }
 
 /*
- * Sends the very packet back. What net_lwip_reply() does not take goes through lwIP: the headers are
- * written over in place, and the payload is not even read for its checksum.
+ * Sends the very packet back. What net_lwip_reply() does not take goes through lwIP: the headers
+ * are written over in place, and the payload is not even read for its checksum.
  */
 static void echo(void *unused, struct udp_pcb *pcb, struct pbuf *p, const ip_addr_t *from,
                  u16_t port)

@@ -56,10 +56,10 @@
 
 /* What the components have room to keep account of. More is a configuration that does not match. */
 #ifndef NET_REGION_BUFFERS_MAX
-#define NET_REGION_BUFFERS_MAX 16384  /* of one data region: 32 MiB */
+#define NET_REGION_BUFFERS_MAX 16384 /* of one data region: 32 MiB */
 #endif
 #ifndef NET_TX_BUFFERS_MAX
-#define NET_TX_BUFFERS_MAX     131072 /* of all Tx data regions of one network together */
+#define NET_TX_BUFFERS_MAX 131072 /* of all Tx data regions of one network together */
 #endif
 
 struct net_entry {

@@ -94,11 +94,12 @@ static bool check_interface(const char *interface, bool *up, char **why)
                                  interface);
     }
     if (request(SIOCGIFFLAGS, &ifreq, interface) && (ifreq.ifr_flags & IFF_LOOPBACK) != 0) {
-        return linux_device_fail(why,
-                                 "%s is the loopback interface, which has no other end; name one that "
-                                 "has, or make two with \"ip link add veth0 type veth peer name "
-                                 "veth1\" and name one of them",
-                                 interface);
+        return linux_device_fail(
+            why,
+            "%s is the loopback interface, which has no other end; name one that "
+            "has, or make two with \"ip link add veth0 type veth peer name "
+            "veth1\" and name one of them",
+            interface);
     }
     if (!request(SIOCGIFMTU, &ifreq, interface)) {
         return linux_device_fail(why, "%s: cannot read the MTU: %s", interface, strerror(errno));

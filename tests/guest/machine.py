@@ -93,7 +93,7 @@ class Guest:
         command = ["qemu-system-x86_64", "-machine", "q35,accel=tcg", "-cpu", "max", "-smp", "1",
                    "-m", str(memory), "-display", "none", "-nodefaults", "-no-reboot",
                    "-kernel", str(image.kernel()), "-initrd", str(initrd),
-                   "-append", f"console=ttyS0 panic=-1 mitigations=off nokaslr {append}",
+                   "-append", f"console=ttyS0 panic=-1 mitigations=off nokaslr no_timer_check {append}",
                    "-serial", f"file:{self.log}",
                    "-serial", f"unix:{self.folder}/shell,server=on,wait=off",
                    "-monitor", f"unix:{self.folder}/monitor,server=on,wait=off", *options]

@@ -9,8 +9,8 @@
 
 /*
  * Interrupt throttling (7.4.4), in units of 256 ns. The first interrupt comes at once, whatever the
- * interval, so it delays nobody who waits for one frame at a time; measured in instructions for
- * each packet: docs/driver.md.
+ * interval, so it delays nobody who waits for one frame at a time.
+ * What it is best set to depends on the bus and the load: compile with another to find out.
  */
 #ifndef E1000E_TRAFFIC_INTERVAL
 #define E1000E_TRAFFIC_INTERVAL 78u /* 20 us */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * In place of include/sddf/device.h: every access and every barrier goes to a device model
- * (virtio_model.c, e1000e_model.c), which is the device, checks what the driver does, and may do something itself
- * before any of them.
+ * (virtio_model.c, e1000e_model.c), which is the device, checks what the driver does, and may do
+ * something itself before any of them.
  */
 #pragma once
 
