@@ -3,7 +3,8 @@
 """Counts the instructions that an echoed UDP datagram costs: of this system on seL4, and of Debian's
 arm64 kernel with an echo of forty lines, in the same emulated machine.
 
-    MICROKIT_SDK=FOLDER build/bench/insn [--quick] [--no-linux] [--ring N] [--million] [--idle]
+    MICROKIT_SDK=FOLDER build/bench/insn [--quick] [--no-linux] [--ring N]
+                                         [--million | --idle | --split]
 
 QEMU counts: with "-icount shift=0" each instruction takes a nanosecond of the guest's time, so the
 guest's own counter tells how many there were. What nobody wanted is counted by a program of the
@@ -29,6 +30,8 @@ os.environ.setdefault("SDDF_BUILD", str(BUILD))
 sys.path.append(str(ROOT / "platform" / "microkit"))
 import boards  # noqa: E402 (the path comes first)
 import build  # noqa: E402
+sys.path.append(str(ROOT / "bench"))
+import insn_split  # noqa: E402
 
 BOARD = "qemu_virt_aarch64"
 LOAD = BUILD / "bench" / "insn_load"
@@ -113,8 +116,8 @@ def sel4_image(folder, ring):
     return folder / "loader.img"
 
 
-def sel4_guest(image):
-    return Guest("-device", f"loader,file={image},addr=0x70000000,cpu-num=0")
+def sel4_guest(image, *options):
+    return Guest("-device", f"loader,file={image},addr=0x70000000,cpu-num=0", *options)
 
 
 # ---- Linux -----------------------------------------------------------------------------------------
@@ -235,6 +238,39 @@ def summary(results, names):
                 print(f"{name}, {size} bytes: 256 and 512 under way differ by {abs(a / b - 1):.1%}")
 
 
+def split_table(folder, image, scale):
+    """Whose the instructions are: each row with a guest of its own, counted from outside."""
+    programs = sorted(image.parent.glob("*.elf"))
+    rows, names = {}, []
+    for size in SIZES:
+        for window in (256, 1):
+            split = insn_split.Split(folder, BUILD / "bench/split.so", programs)
+            with sel4_guest(image, *split.options) as guest:
+                # The first round is the start, and its traffic: what follows is counted.
+                pace = f":{ALONE_US}" if window == 1 else ""
+                packets = scale if window > 1 else scale // 10
+                next(guest.measure([f"{size}:{window}:{packets // 10}{pace}"]))
+                before = split.read()
+                row = next(guest.measure([f"{size}:{window}:{packets}{pace}"]))
+                after = split.read()
+            split.path.unlink()
+            counts = {name: (count - before.get(name, 0)) / row.replies
+                      for name, count in after.items() if name != "idle"}
+            rows[size, window] = counts
+            names += [name for name in counts if name not in names]
+            print(f"{size:5} bytes {window:5} under way: {row.replies} replies", flush=True)
+    names.sort(key=lambda name: -rows[64, 256].get(name, 0))
+    columns = [(size, window) for window in (256, 1) for size in SIZES]
+    print(f"\n{'instructions per packet':28} " + " ".join(
+        f"{f'{size} B, {window}':>14}" for size, window in columns))
+    for name in names:
+        cells = [rows[column].get(name, 0) for column in columns]
+        if max(cells) >= 0.5:
+            print(f"{name:28} " + " ".join(f"{cell:14,.0f}" for cell in cells))
+    print(f"{'in all, without idle':28} " +
+          " ".join(f"{sum(rows[column].values()):14,.0f}" for column in columns))
+
+
 def parse():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -245,6 +281,8 @@ def parse():
                         help="only echo a million frames, 512 under way, and count those lost")
     parser.add_argument("--idle", action="store_true",
                         help="only say how idle the system is at a packet each 10 ms")
+    parser.add_argument("--split", action="store_true",
+                        help="only say whose the instructions are: each part's, and the kernel's")
     return parser.parse_args()
 
 
@@ -258,6 +296,9 @@ def main():
         boards.find_sdk(board, "release")
         board.check_qemu()
         image = sel4_image(folder, arguments.ring)
+        if arguments.split:
+            split_table(folder, image, scale)
+            return 0
         if arguments.million or arguments.idle:
             wanted = "64:512:1000000" if arguments.million else "64:1:200:10000"
             with sel4_guest(image) as guest:
