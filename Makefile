@@ -57,7 +57,7 @@ soak: build ## Start and stop the echo system 1000 times, run the tests for SOAK
 		tests/run || exit; \
 		echo "soak: $$(($$end > SECONDS ? $$end - SECONDS : 0)) s left"; \
 	done
-	@SDDF_GUEST_CYCLES=1000 SDDF_GUEST_KILLS=100 tests/run guest -k test_cycles
+	@SDDF_GUEST_CYCLES=1000 SDDF_GUEST_KILLS=100 tests/run guest -k test_take
 
 fuzz-smoke: setup ## Fuzz every component among hostile neighbours, and every parser, for 5 s each
 	@verify/fuzz/run smoke

@@ -76,10 +76,13 @@ class Attacker:
 
     def lands(self, name, address):
         """A write that succeeds: the frame is in the region, and nothing of it is missing."""
-        what = self.attempt(WRITE, address)
-        end = time.monotonic() + 60
-        while self.content(name)[:LENGTH] != what:
+        end = time.monotonic() + 180
+        what, tries = None, 0
+        while what is None or self.content(name)[:LENGTH] != what:
             assert time.monotonic() < end, f"no frame came to {name}"
+            if tries % 20 == 0:
+                what = self.attempt(WRITE, address)  # Anew: the card may have lost its way.
+            tries += 1
             self.guest.wires[0].send(what)
             time.sleep(0.3)
 
@@ -100,14 +103,19 @@ class Faults:
     def new(self):
         return self.all()[self.before:]
 
-    def wait(self, count, frame=None, seconds=60):
+    def wait(self, count, frame=None, seconds=180, again=None):
         """Until there are so many new ones; then a while, in which there must not be more. The while
         is also what the kernel wants: it reports ten in five seconds, and leaves out the rest.
 
         `frame` is sent meanwhile: the card may lose what comes while it is being set up. It has one
-        descriptor only, so it can go wrong only once."""
+        descriptor only, so it can go wrong only once. again(): after a while without a fault, gives the order anew, which
+        resets the card: after an error the emulated one sometimes does not heed its first doorbell."""
         end = time.monotonic() + seconds
+        tries = 0
         while len(self.new()) < count and time.monotonic() < end:
+            tries += 1
+            if again is not None and tries % 20 == 0:
+                again()
             if frame is not None:
                 self.guest.wires[0].send(frame)
             time.sleep(0.3)
@@ -157,7 +165,8 @@ def test_blocked_and_counted(guest, freed):
     attempts.append((WRITE, TX_IO))
     faults = Faults(guest)
     for count, (kind, address) in enumerate(attempts, 1):
-        seen = faults.wait(count, attacker.attempt(kind, address))
+        seen = faults.wait(count, attacker.attempt(kind, address),
+                           again=lambda k=kind, a=address: attacker.order(k, a))
         assert len(seen) == count, f"attempt {count} ({kind}, {address:#x}): {seen}"
         how, device, where = seen[-1]
         assert (how, device, int(where, 16)) == ("Read" if kind == READ else "Write", card(0)[5:],
@@ -203,7 +212,7 @@ def test_the_same_with_the_mapping_lands(guest):
     address = attacker.physical("victim")
     faults = Faults(guest)
     attacker.attempt(READ, address)
-    assert len(faults.wait(1)) == 1
+    assert len(faults.wait(1, again=lambda: attacker.order(READ, address))) == 1
     attacker.stop()
 
     attacker = Attacker(guest, f'<iomap mr="victim" iovaddr="{address:#x}" perms="rw"/>')

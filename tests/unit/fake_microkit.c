@@ -11,7 +11,7 @@ char microkit_name[MICROKIT_PD_NAME_LENGTH] = "test_pd";
 
 static _Atomic unsigned signals[MICROKIT_MAX_CHANNELS];
 static _Thread_local microkit_channel deferred = NO_CHANNEL;
-static unsigned deferred_lost;
+static _Thread_local unsigned deferred_lost;
 static char output[4096];
 static size_t output_length;
 static seL4_Word registers[64];
