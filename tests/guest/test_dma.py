@@ -86,6 +86,15 @@ class Attacker:
             self.guest.wires[0].send(what)
             time.sleep(0.3)
 
+    def leaves(self, address, secret):
+        """A read that succeeds: what is there goes out on the wire."""
+        wire = self.guest.wires[0]
+        for _ in range(6):  # As often as the card does not heed its doorbell.
+            self.attempt(READ, address)
+            if wire.expect(lambda got: got[:LENGTH] == secret, 20) is not None:
+                return
+        raise AssertionError(f"nothing left from {address:#x}")
+
     def stop(self):
         self.system.stop()
 
@@ -181,8 +190,7 @@ def test_blocked_and_counted(guest, freed):
         assert attacker.content(name)[:LENGTH] == secret
     assert len(faults.new()) == len(attempts)
     # In its own memory, the right way round, the same driver succeeds: it could do it all along.
-    attacker.attempt(READ, TX_IO)
-    assert guest.wires[0].expect(lambda got: got[:LENGTH] == secret, 60) is not None
+    attacker.leaves(TX_IO, secret)
     attacker.lands("rx", RX_IO)
     assert len(faults.new()) == len(attempts)
     attacker.stop()
@@ -195,9 +203,12 @@ def test_received_is_not_sent(guest):
     secret = os.urandom(LENGTH)
     attacker.fill("rx", secret)
     faults = Faults(guest)
-    attacker.attempt(READ, RX_IO)
-    got = guest.wires[0].expect(lambda frame: frame[:LENGTH] == secret, 10)
-    seen = faults.wait(1, seconds=10)
+    got, seen = None, []
+    for _ in range(6):  # As often as the card does not heed its doorbell.
+        if got is None and not seen:
+            attacker.attempt(READ, RX_IO)
+            got = guest.wires[0].expect(lambda frame: frame[:LENGTH] == secret, 10)
+            seen = faults.wait(1, seconds=10)
     attacker.stop()
     if got is not None and not seen:
         pytest.skip("this Linux makes what a card may write readable for it on Intel's IOMMU, also "
@@ -218,8 +229,7 @@ def test_the_same_with_the_mapping_lands(guest):
     attacker = Attacker(guest, f'<iomap mr="victim" iovaddr="{address:#x}" perms="rw"/>')
     secret = os.urandom(LENGTH)
     attacker.fill("victim", secret)
-    attacker.attempt(READ, address)
-    assert guest.wires[0].expect(lambda got: got[:LENGTH] == secret, 60) is not None
+    attacker.leaves(address, secret)
     attacker.lands("victim", address)
     assert len(faults.wait(1)) == 1
     attacker.stop()
