@@ -131,14 +131,15 @@ SEEDS = [
     ("a producer's mark is one off", QUEUE,
      "q->published - mark - 1 < q->published", "q->published - mark - 2 < q->published", "copy"),
     ("a producer compares the mark before it publishes", "network/copy.c",
-     "    sddf_queue_publish(&client_active);\n    if (sddf_queue_needs_signal(&client_active)) {",
-     "    bool wants = sddf_queue_needs_signal(&client_active);\n"
-     "    sddf_queue_publish(&client_active);\n    if (wants) {", "copy"),
+     "    sddf_queue_publish(&client_active);\n"
+     "    bool client_waits = sddf_queue_needs_signal(&client_active);",
+     "    bool client_waits = sddf_queue_needs_signal(&client_active);\n"
+     "    sddf_queue_publish(&client_active);", "copy"),
     ("a consumer publishes no mark after it has drained", "network/copy.c",
      "    bool empty = sddf_queue_request_signal(&rx_active);",
      "    sddf_queue_release(&rx_active);\n"
      "    bool empty = sddf_queue_available(&rx_active) == 0;", "copy"),
-    ("virt_rx does not signal the driver", RX,
+    ("virt_rx does not signal its first receiver", RX,
      "    if (serve()) {\n        /* The one", "    if (serve() && !running) {\n        /* The one",
      "virt_rx"),
     ("virt_rx keeps a buffer that nobody got", RX,
@@ -155,7 +156,7 @@ SEEDS = [
      "        net_queue_enqueue(&rx_free, empty);\n        net_queue_enqueue(&rx_free, empty);\n",
      "copy"),
     ("the copier does not signal its client", "network/copy.c",
-     "        microkit_notify(sddf_net_config.client.channel);\n", "", "copy"),
+     "        microkit_deferred_notify(sddf_net_config.client.channel);\n", "", "copy"),
     ("virt_tx does not signal a client that waits for a buffer", TX,
      "            microkit_notify(client->channel);\n", "", "virt_tx"),
     ("virt_tx does not signal the driver", TX,

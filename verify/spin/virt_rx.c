@@ -18,7 +18,7 @@ const struct world_pd scenario_pd[] = {
     [B] = {"receiver B", stub_sink_init_1, stub_sink_notified_1, {[0] = {VIRT, 2}}},
 };
 const unsigned scenario_pds = 4;
-const enum world_stops scenario_stops = WORLD_NO_HEADS;
+const enum world_stops scenario_stops = WORLD_LOOKS;
 
 enum { BUFFERS = 2, PACKETS = 3 };
 static const uint8_t to[PACKETS] = {STUB_A, STUB_B, STUB_NOBODY};
