@@ -51,7 +51,7 @@ sel4_packages=(
 )
 
 # For `make verify`: provers and model checkers; and the coverage of the fuzz targets.
-verify_packages=(frama-c-base why3 z3 cvc4 patch llvm)
+verify_packages=(spin frama-c-base why3 z3 cvc4 patch llvm)
 
 # For the guest: a PC, and the first programs that run in it.
 guest_packages=(
