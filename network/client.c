@@ -140,10 +140,11 @@ uint32_t net_client_held(void)
 
 /* ---- transmit ------------------------------------------------------------------------------ */
 
-bool net_client_can_send(void)
+uint32_t net_client_can_send(void)
 {
-    return sddf_queue_space(&client.tx_active, 1) > 0 &&
-           (client.tx.spare_count > 0 || sddf_queue_available(&client.tx_free) > 0);
+    const uint32_t buffers = client.tx.spare_count + sddf_queue_available(&client.tx_free);
+    const uint32_t space = sddf_queue_space(&client.tx_active, buffers);
+    return buffers < space ? buffers : space;
 }
 
 /* A Tx buffer to use: one put aside earlier, or the next that virt_tx has given back. */
@@ -262,6 +263,12 @@ bool net_client_idle(bool want_tx)
         idle = drained(&client.tx_free) && idle;
     }
     return idle;
+}
+
+bool net_client_idle_until_send(void)
+{
+    /* Buffers without room to send one: virt_tx has not looked, and comes back with more. */
+    return drained(&client.tx_free) || sddf_queue_space(&client.tx_active, 1) == 0;
 }
 
 /* ---- start --------------------------------------------------------------------------------- */

@@ -89,8 +89,8 @@ void net_client_send(uint32_t buffer, uint16_t length, uint16_t flags, uint16_t 
 /* Keeps a reserved buffer for the next reserve. */
 void net_client_unreserve(uint32_t buffer);
 
-/* Is there a Tx buffer to reserve? */
-bool net_client_can_send(void);
+/* How many Tx buffers can be reserved and sent now, at most (virt_tx may have sent rubbish). */
+uint32_t net_client_can_send(void);
 
 /* Hands over what was returned and sent, signals who needs it, and publishes the statistics. */
 void net_client_flush(void);
@@ -100,6 +100,12 @@ void net_client_flush(void);
  * nothing to do, and the PD will be notified. False: there is; go on, and ask again later.
  */
 bool net_client_idle(bool want_tx);
+
+/*
+ * The same for one that leaves arrived frames where they are, because it could not answer them: it
+ * asks for a signal at the next free Tx buffer only.
+ */
+bool net_client_idle_until_send(void);
 
 /* Adds to a statistic of this PD's; readers see it after the next flush. */
 void net_client_count(enum net_stat stat, uint64_t n);

@@ -287,15 +287,23 @@ static void count_lwip(void)
     }
 }
 
+/*
+ * Takes no more frames than could be answered, one each: the rest wait where they are until there
+ * are Tx buffers again, which come back from the device whatever becomes of those frames. What is
+ * too much for this client is then dropped by the copier, before anybody has spent work on it.
+ */
 static void pass(void)
 {
     sys_check_timeouts();
-    if (stack.starved && net_client_can_send()) {
+    if (stack.starved && net_client_can_send() != 0) {
         stack.starved = false;
         tcp_txnow(); /* UDP does not wait, and TCP need not wait for its timer */
     }
+    const uint32_t answers = net_client_can_send();
+    stack.starved |= answers == 0;
     struct net_frame frame;
-    for (uint32_t budget = NET_CLIENT_PASS; budget > 0; budget--) {
+    for (uint32_t budget = answers < NET_CLIENT_PASS ? answers : NET_CLIENT_PASS; budget > 0;
+         budget--) {
         enum net_receive result = net_client_receive(&frame);
         if (result == NET_RECEIVE_EMPTY) {
             break;
@@ -341,7 +349,7 @@ static void wake_up(void)
     net_client_count(NET_STAT_WAKEUPS, 1);
     do {
         pass();
-    } while (!net_client_idle(stack.starved));
+    } while (!(stack.starved ? net_client_idle_until_send() : net_client_idle(false)));
     arm_timer();
 }
 
