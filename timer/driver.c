@@ -29,17 +29,38 @@ static struct timeouts timeouts;
  */
 static uint64_t quiet_until[TIMER_CLIENTS_MAX];
 
+/*
+ * What all clients together may have of this driver: each time that it is woken and each
+ * notification takes TIMER_SHARE of it, at most TIMER_BURST in advance, and before `rested` it
+ * does neither. All that is due then is notified in one go, so nobody waits for its turn.
+ */
+static uint64_t rested;
+
 static uint64_t armed; /* when the timer goes off; TIMEOUTS_NEVER: it is not set */
 
-static void arm(uint64_t deadline)
+static void tire(uint64_t now, uint64_t shares)
 {
-    if (deadline == TIMEOUTS_NEVER) {
+    uint64_t since = now > TIMER_BURST ? now - TIMER_BURST : 0;
+    rested = (rested > since ? rested : since) + shares * TIMER_SHARE;
+}
+
+/* When there is something to do next, which is no time in the past of `rested`. */
+static uint64_t next(void)
+{
+    uint64_t deadline = timeouts_next(&timeouts);
+    return deadline > rested ? deadline : rested;
+}
+
+static void arm(void)
+{
+    armed = timeouts_next(&timeouts);
+    if (armed == TIMEOUTS_NEVER) {
         timer_device_stop();
-    } else {
-        uint64_t now = sddf_clock_now();
-        timer_device_set(deadline > now ? deadline - now : 1);
+        return;
     }
-    armed = deadline;
+    armed = next();
+    uint64_t now = sddf_clock_now();
+    timer_device_set(armed > now ? armed - now : 1);
 }
 
 /* A timeout that may not be notified by itself any more joins those that wait for the gap's end. */
@@ -69,10 +90,10 @@ static void notify(uint32_t client, uint64_t now)
  * Notifies every client that has something due, once each. At most one round over the slots per
  * reading of the clock: a slot that was taken is not due again at the same `now`.
  */
-static void expire(void)
+static void expire(uint64_t now)
 {
-    uint64_t now = sddf_clock_now();
     uint64_t due = 0;
+    uint64_t shares = 1;
     uint32_t slot;
     while (timeouts_expire(&timeouts, now, &slot)) {
         due |= UINT64_C(1) << (slot / TIMEOUTS_PER_CLIENT);
@@ -80,8 +101,10 @@ static void expire(void)
     for (uint32_t client = 0; due != 0; client++, due >>= 1) {
         if (due & 1) {
             notify(client, now);
+            shares++;
         }
     }
+    tire(now, shares);
 }
 
 void notified(microkit_channel ch)
@@ -89,8 +112,11 @@ void notified(microkit_channel ch)
     if (!running || ch != irq) {
         return;
     }
-    expire();
-    arm(timeouts_next(&timeouts));
+    uint64_t now = sddf_clock_now();
+    if (now >= rested) {
+        expire(now);
+    }
+    arm();
     microkit_irq_ack(irq);
 }
 
@@ -131,9 +157,12 @@ microkit_msginfo protected(microkit_channel ch, microkit_msginfo call)
      * packet), the timer goes off too early once, finds nothing, and is set again: cheaper than
      * setting the device each time.
      */
-    if (answer == TIMER_OK && timeouts_next(&timeouts) < armed) {
-        expire(); /* a deadline that has passed is due at once */
-        arm(timeouts_next(&timeouts));
+    if (answer == TIMER_OK && next() < armed) {
+        uint64_t now = sddf_clock_now();
+        if (next() <= now) {
+            expire(now); /* a deadline that has passed is due at once */
+        }
+        arm();
     }
     return microkit_msginfo_new(answer, 0);
 }
@@ -158,6 +187,7 @@ void init(void)
     }
     timeouts_init(&timeouts);
     memset(quiet_until, 0, sizeof(quiet_until));
+    rested = 0;
     armed = TIMEOUTS_NEVER;
     running = true;
     microkit_irq_ack(irq);

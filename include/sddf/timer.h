@@ -17,7 +17,15 @@
  * So a client alone gets a deadline on time, and none can keep the driver, which has a priority
  * above everybody's, from sleeping: not with many timeouts close together, nor with deadlines that
  * have passed. (Setting one more often than that costs the caller a call each time, and nobody a
- * notification.) A client may be notified for a timeout that it has cancelled in the meantime.
+ * notification.)
+ *
+ * Nor can all clients together: each time that the driver is woken, and each notification, takes
+ * TIMER_SHARE of the time, so there are 40,000 of them in a second, whoever asks for more. Two
+ * clients can have all that one may ask for; where more of them do, all wait a little longer, and
+ * are notified together: (1 + number of clients that are due) * TIMER_SHARE, and no client waits
+ * for longer than that because of the others.
+ *
+ * A client may be notified for a timeout that it has cancelled in the meantime.
  */
 #pragma once
 
@@ -48,6 +56,10 @@ enum timer_answer {
 
 /* Between two notifications to one client, on average. */
 #define TIMER_GAP (100 * UINT64_C(1000)) /* ns */
+
+/* What a wake-up of the driver takes, and a notification; and how much of that at once. */
+#define TIMER_SHARE (25 * UINT64_C(1000)) /* ns */
+#define TIMER_BURST (20 * TIMER_SHARE)
 
 /* Of a shorter period some would be missed. */
 #define TIMER_PERIOD_MIN TIMER_GAP /* ns */
@@ -82,8 +94,8 @@ bool timer_init(void);
 uint8_t timer_channel(void);
 
 /*
- * Once, at `deadline` or after; a deadline in the past is due at once, but for TIMER_GAP. Replaces
- * what id was.
+ * Once, at `deadline` or after; a deadline in the past is due at once, but for TIMER_GAP and
+ * TIMER_SHARE. Replaces what id was.
  */
 enum timer_answer timer_set_at(uint32_t id, uint64_t deadline);
 

@@ -290,6 +290,101 @@ static void lateness_does_not_add_up(void **state)
     assert_in_range(taken(ALICE), 998, 1000);
 }
 
+/* ---- all clients together -------------------------------------------------------------------- */
+
+static microkit_channel crowd(uint32_t client)
+{
+    return client < IRQ ? client : client + 1;
+}
+
+static int start_crowd(void **state)
+{
+    configure();
+    sddf_timer_config.client_count = TIMER_CLIENTS_MAX;
+    for (uint32_t client = 0; client < TIMER_CLIENTS_MAX; client++) {
+        sddf_timer_config.client[client] = (uint8_t)crowd(client);
+    }
+    init();
+    settings = 0;
+    (void)state;
+    return 0;
+}
+
+/* The most that TIMER_SHARE permits in that time. */
+static uint64_t shares(uint64_t duration)
+{
+    return (duration + TIMER_BURST) / TIMER_SHARE + 1 + TIMER_CLIENTS_MAX;
+}
+
+/*
+ * All but one ask for all that there is, at times of their own. What the driver does stays within
+ * its bound, they have equal parts of it, and the one is late by no more than what is promised.
+ */
+static void all_clients_together_are_bounded(void **state)
+{
+    const uint32_t honest = TIMER_CLIENTS_MAX - 1;
+    const uint64_t duration = 100 * SDDF_NS_PER_MS;
+    const uint64_t latest = (1 + TIMER_CLIENTS_MAX) * TIMER_SHARE;
+    (void)state;
+    for (uint32_t client = 0; client < honest; client++) {
+        for (unsigned id = 0; id < TIMER_IDS; id++) {
+            uint64_t deadline = now + 1000000 + (client * TIMER_IDS + id) * 203;
+            call(crowd(client), TIMER_CALL_SET, 3, id, deadline, TIMER_PERIOD_MIN);
+        }
+    }
+    settings = 0;
+    unsigned wakes = 0, late = 0;
+    uint64_t end = now + duration, wanted = 0;
+    while (now < end) {
+        if (wanted == 0) {
+            wanted = now + 3000017;
+            call(crowd(honest), TIMER_CALL_SET, 3, 0, wanted, 0);
+        }
+        assert_true(armed != 0);
+        now = armed > now ? armed : now;
+        notified(IRQ);
+        wakes++;
+        if (taken(crowd(honest)) != 0) {
+            assert_in_range(now, wanted, wanted + latest);
+            late += now > wanted;
+            wanted = 0;
+        }
+    }
+    assert_true(late > 0);
+    unsigned least = UINT32_MAX, most = 0, all = 0;
+    for (uint32_t client = 0; client < honest; client++) {
+        unsigned n = taken(crowd(client));
+        least = n < least ? n : least;
+        most = n > most ? n : most;
+        all += n;
+    }
+    assert_in_range(wakes + all, 1, shares(duration));
+    assert_in_range(settings, 1, 2 * wakes); /* once a wake-up, and for a call that is earlier */
+    assert_in_range(least, duration / latest / 2, most);
+    assert_in_range(most - least, 0, 2);
+}
+
+/* Set and cancelled at once: the device goes off for nothing, but not as often as one likes. */
+static void nor_are_wake_ups_for_nothing_without_bound(void **state)
+{
+    const uint64_t duration = 10 * SDDF_NS_PER_MS;
+    (void)state;
+    unsigned wakes = 0, calls = 0;
+    for (uint64_t end = now + duration; now < end; calls++) {
+        microkit_channel ch = crowd(calls % TIMER_CLIENTS_MAX);
+        call(ch, TIMER_CALL_SET, 3, 0, now + 500, 0);
+        call(ch, TIMER_CALL_CANCEL, 1, 0, 0, 0);
+        now += 1000;
+        for (; armed != 0 && armed <= now; wakes++) {
+            notified(IRQ);
+        }
+        assert_int_equal(taken(ch), 0);
+    }
+    assert_int_equal(calls, 10000);
+    assert_in_range(wakes, 100, shares(duration));
+    assert_in_range(settings, wakes, 2 * shares(duration));
+}
+
 static void a_restart_forgets(void **state)
 {
     (void)state;
@@ -315,6 +410,8 @@ int main(void)
         cmocka_unit_test_setup(what_falls_into_a_gap_is_due_at_its_end, start),
         cmocka_unit_test_setup(the_past_is_no_way_around_the_gap, start),
         cmocka_unit_test_setup(lateness_does_not_add_up, start),
+        cmocka_unit_test_setup(all_clients_together_are_bounded, start_crowd),
+        cmocka_unit_test_setup(nor_are_wake_ups_for_nothing_without_bound, start_crowd),
         cmocka_unit_test_setup(a_restart_forgets, start),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
