@@ -12,6 +12,9 @@
 #include "sddf/queue.h"
 
 /* After a request for a signal has found something: is it worth another pass now? */
+/*@ requires \valid_read(q) && sddf_consumer_ok(q);
+  @ assigns \nothing;
+  @*/
 static inline bool drain_again(const struct sddf_queue_consumer *q)
 {
     return sddf_load_relaxed_u32(&q->peer->tail) - q->head <= q->capacity;

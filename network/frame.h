@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Frames in shared memory. Somebody else (the device, a client) may change their bytes at any time,
- * so a header is read once, into locals, and judged there: every access below is volatile, which
- * forbids the compiler to read a second time what has been checked already.
+ * so a header is read once, into locals, and judged there (sddf/raw.h).
  *
  * Nothing here knows a buffer's bounds: callers check them first, against the entry's length.
  */
@@ -25,37 +24,35 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
 
 #define FRAME_BROADCAST UINT64_C(0xffffffffffff)
 
-/* Frames lie at any address: packed, so that the compiler knows, and reads in one go if it may. */
-struct frame_u16 {
-    uint16_t value;
-} __attribute__((packed));
-struct frame_u32 {
-    uint32_t value;
-} __attribute__((packed));
-struct frame_u64 {
-    uint64_t value;
-} __attribute__((packed));
-
+/*@ requires \valid_read(at);
+  @ assigns \nothing;
+  @*/
 static inline uint8_t frame_read_u8(const uint8_t *at)
 {
-    return *(const volatile uint8_t *)at;
+    return sddf_raw_u8(at);
 }
 
 /* In host order; network order is big-endian. */
+/*@ requires \valid_read(at + (0 .. 1));
+  @ assigns \nothing;
+  @*/
 static inline uint16_t frame_read_be16(const uint8_t *at)
 {
-    return __builtin_bswap16(((const volatile struct frame_u16 *)at)->value);
+    return __builtin_bswap16(sddf_raw_u16(at));
 }
 
 /* A MAC address as a number: six bytes, the first on the wire lowest. */
+/*@ requires \valid_read(mac + (0 .. 5));
+  @ assigns \nothing;
+  @ ensures \result <= FRAME_BROADCAST;
+  @*/
 static inline uint64_t frame_mac(const uint8_t mac[6])
 {
-    uint64_t key = 0;
-    __builtin_memcpy(&key, mac, 6);
-    return key;
+    return sddf_raw_u48(mac);
 }
 
 /* Broadcast or multicast. */
+/*@ assigns \nothing; */
 static inline bool frame_mac_is_group(uint64_t mac)
 {
     return (mac & 1) != 0;
@@ -68,10 +65,13 @@ struct frame_header {
 };
 
 /* Needs NET_FRAME_MIN bytes. */
+/*@ requires \valid_read(at + (0 .. NET_FRAME_MIN - 1));
+  @ assigns \nothing;
+  @*/
 static inline struct frame_header frame_read_header(const uint8_t *at)
 {
-    uint64_t low = ((const volatile struct frame_u64 *)at)->value;
-    uint32_t high = ((const volatile struct frame_u32 *)(at + 8))->value;
+    uint64_t low = sddf_raw_u64(at);
+    uint32_t high = sddf_raw_u32(at + 8);
     return (struct frame_header){
         .to = low & FRAME_BROADCAST,
         .from = low >> 48 | (uint64_t)high << 16,
@@ -83,6 +83,9 @@ static inline struct frame_header frame_read_header(const uint8_t *at)
  * Is this IPv4 frame a UDP datagram to `port`, whole or its first fragment? Everything that the
  * answer depends on lies within `length`.
  */
+/*@ requires length >= NET_FRAME_MIN && \valid_read(at + (0 .. length - 1));
+  @ assigns \nothing;
+  @*/
 static inline bool frame_is_udp_to(const uint8_t *at, uint32_t length, uint16_t port)
 {
     const uint8_t *ip = at + NET_FRAME_MIN;
@@ -103,19 +106,25 @@ struct frame_arp_sender {
 };
 
 /* False if it is none, or not whole: everything that is read lies within `length`. */
+/*@ requires \valid_read(at + (0 .. length - 1)) && \valid(sender);
+  @ assigns *sender;
+  @*/
 static inline bool frame_read_arp_sender(const uint8_t *at, uint32_t length,
                                          struct frame_arp_sender *sender)
 {
     if (length < 42) {
         return false;
     }
-    uint64_t low = ((const volatile struct frame_u64 *)(at + 22))->value;
+    uint64_t low = sddf_raw_u64(at + 22);
     sender->mac = low & FRAME_BROADCAST;
-    sender->ipv4 = ((const volatile struct frame_u32 *)(at + 28))->value;
+    sender->ipv4 = sddf_raw_u32(at + 28);
     return frame_read_u8(at + 18) == 6 && frame_read_u8(at + 19) == 4;
 }
 
 /* Two tags, or one before ARP. Hosts look behind a tag of the VLAN 0 as if it was not there. */
+/*@ requires \valid_read(at + (0 .. length - 1));
+  @ assigns \nothing;
+  @*/
 static inline bool frame_hides_arp(const uint8_t *at, uint32_t length, uint16_t type)
 {
     if ((type != FRAME_VLAN && type != FRAME_QINQ) || length < NET_FRAME_MIN + 4) {
@@ -132,10 +141,19 @@ static inline bool frame_hides_arp(const uint8_t *at, uint32_t length, uint16_t 
  * read or written: behind a frame lies what is left of somebody else's. Needs at least 8 bytes;
  * the two must not overlap.
  */
+/*@ requires 8 <= length <= NET_FRAME_MAX;
+  @ requires \valid_read(from + (0 .. length - 1)) && \valid(to + (0 .. length - 1));
+  @ requires apart: \separated(to + (0 .. length - 1), from + (0 .. length - 1));
+  @ assigns to[0 .. length - 1];
+  @*/
 static inline void frame_copy(uint8_t *to, const uint8_t *from, uint32_t length)
 {
     if (length >= 64) {
         uint32_t last = length - 64;
+        /*@ loop invariant 0 <= i < last + 64;
+          @ loop assigns i, to[0 .. length - 1];
+          @ loop variant last - i;
+          @*/
         for (uint32_t i = 0; i < last; i += 64) {
             __builtin_memcpy(to + i, from + i, 64);
         }

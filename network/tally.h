@@ -18,6 +18,30 @@ struct tally {
     uint64_t count[NET_STAT_COUNT]; /* since the last flush */
 };
 
+/*@ predicate tally_ok(struct tally *t) = t->changed < pow2(NET_STAT_COUNT);
+  @*/
+
+/* Nothing is counted. */
+/*@ requires \valid(tally);
+  @ assigns *tally;
+  @ ensures tally_ok(tally);
+  @*/
+static inline void tally_start(struct tally *tally)
+{
+    tally->changed = 0;
+    /*@ loop invariant 0 <= stat <= NET_STAT_COUNT;
+      @ loop assigns stat, tally->count[0 .. NET_STAT_COUNT - 1];
+      @ loop variant NET_STAT_COUNT - stat;
+      @*/
+    for (uint32_t stat = 0; stat < NET_STAT_COUNT; stat++) {
+        tally->count[stat] = 0;
+    }
+}
+
+/*@ requires \valid(tally) && tally_ok(tally) && 0 <= stat < NET_STAT_COUNT;
+  @ assigns tally->changed, tally->count[stat];
+  @ ensures tally_ok(tally);
+  @*/
 static inline void tally_add(struct tally *tally, enum net_stat stat, uint64_t n)
 {
     tally->changed |= UINT32_C(1) << stat;
@@ -25,6 +49,11 @@ static inline void tally_add(struct tally *tally, enum net_stat stat, uint64_t n
 }
 
 /* Is there a page with room for so many rows behind the first? */
+/*@ requires \valid_read(region) && rows <= NET_CLIENTS_MAX;
+  @ assigns \nothing;
+  @ ensures \result ==> region->vaddr != 0 &&
+  @     region->size >= 16 + (rows + 1) * sizeof(struct net_stats_row);
+  @*/
 static inline bool tally_page_ok(const struct sddf_region_config *region, uint32_t rows)
 {
     return region->vaddr != 0 &&
@@ -32,12 +61,31 @@ static inline bool tally_page_ok(const struct sddf_region_config *region, uint32
                sizeof(struct net_stats) - (NET_CLIENTS_MAX - rows) * sizeof(struct net_stats_row);
 }
 
+/* A page that is memory, with so many rows behind the first. */
+/*@ predicate tally_page(struct net_stats *page, integer rows) =
+  @     \valid(&page->magic) && \valid(&page->role) && \valid(&page->rows) &&
+  @     \valid(&page->columns) && \valid(&page->row[0 .. rows]);
+  @*/
+
 /* Zeroes the counters, then says what they are: whoever sees the magic may read them. */
+/*@ requires \valid_read(region) && rows <= NET_CLIENTS_MAX;
+  @ requires in_memory: tally_page((struct net_stats *)region->vaddr, rows);
+  @ assigns \nothing;
+  @ ensures tally_page(\result, rows);
+  @*/
 static inline struct net_stats *tally_page_start(const struct sddf_region_config *region,
                                                  enum sddf_role role, uint32_t rows)
 {
     struct net_stats *page = (struct net_stats *)(uintptr_t)region->vaddr;
+    /*@ loop invariant 0 <= row <= rows + 1;
+      @ loop assigns row;
+      @ loop variant rows + 1 - row;
+      @*/
     for (uint32_t row = 0; row <= rows; row++) {
+        /*@ loop invariant 0 <= stat <= NET_STAT_COUNT;
+          @ loop assigns stat;
+          @ loop variant NET_STAT_COUNT - stat;
+          @*/
         for (uint32_t stat = 0; stat < NET_STAT_COUNT; stat++) {
             sddf_store_relaxed_u64(&page->row[row].count[stat], 0);
         }
@@ -51,8 +99,17 @@ static inline struct net_stats *tally_page_start(const struct sddf_region_config
 }
 
 /* Writes what has changed into the first row, and into the neighbour's (1 and up) if it has one. */
+/*@ requires \valid(tally) && tally_ok(tally) && row <= NET_CLIENTS_MAX;
+  @ requires in_memory: tally_page(page, row);
+  @ assigns *tally;
+  @ ensures tally_ok(tally) && tally->changed == 0;
+  @*/
 static inline void tally_flush(struct tally *tally, struct net_stats *page, uint32_t row)
 {
+    /*@ loop invariant tally_ok(tally);
+      @ loop assigns *tally;
+      @ loop variant tally->changed;
+      @*/
     while (tally->changed != 0) {
         enum net_stat stat = (enum net_stat)__builtin_ctz(tally->changed);
         net_stat_add(&page->row[0], stat, tally->count[stat]);

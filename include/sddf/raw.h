@@ -5,7 +5,8 @@
  * an array whose size is a power of two.
  *
  * Like the shared words of sddf/atomic.h it is apart so that the prover, which reads memory by its
- * types only, can put contracts in its place, and check the code that calls it as it ships.
+ * types only, can put contracts in its place, and check the code that calls it as it ships. The
+ * builtins __builtin_memcpy (of bytes), __builtin_ctz and __builtin_ctzll it replaces, too.
  */
 #pragma once
 
@@ -53,6 +54,48 @@ static inline void sddf_raw_load(const sddf_atomic_u64 *from, void *entry, uint3
         const uint64_t word = sddf_load_relaxed_u64(&from[i]);
         __builtin_memcpy(to + i * 8, &word, 8);
     }
+}
+
+/*
+ * Numbers at any address: packed, so that the compiler knows, and reads in one go if it may. The
+ * access is volatile, which forbids to read a second time what has been checked already.
+ */
+struct sddf_raw_16 {
+    uint16_t value;
+} __attribute__((packed));
+struct sddf_raw_32 {
+    uint32_t value;
+} __attribute__((packed));
+struct sddf_raw_64 {
+    uint64_t value;
+} __attribute__((packed));
+
+static inline uint8_t sddf_raw_u8(const uint8_t *at)
+{
+    return *(const volatile uint8_t *)at;
+}
+
+static inline uint16_t sddf_raw_u16(const uint8_t *at)
+{
+    return ((const volatile struct sddf_raw_16 *)at)->value;
+}
+
+static inline uint32_t sddf_raw_u32(const uint8_t *at)
+{
+    return ((const volatile struct sddf_raw_32 *)at)->value;
+}
+
+static inline uint64_t sddf_raw_u64(const uint8_t *at)
+{
+    return ((const volatile struct sddf_raw_64 *)at)->value;
+}
+
+/* Of private memory: six bytes, the first one lowest. */
+static inline uint64_t sddf_raw_u48(const uint8_t at[6])
+{
+    uint64_t value = 0;
+    __builtin_memcpy(&value, at, 6);
+    return value;
 }
 
 /*

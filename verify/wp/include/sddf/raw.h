@@ -62,6 +62,55 @@ static inline uint32_t sddf_raw_wrap(uint32_t index, uint32_t mask)
   @*/
 int sddf_raw_first(uint64_t set);
 
+#define __builtin_ctz(set) sddf_raw_first(set)
+
+/* The bytes of a number, the other way round: it may be anything. */
+#define __builtin_bswap16(number) sddf_raw_swap16(number)
+#define __builtin_bswap32(number) sddf_raw_swap32(number)
+
+/*@ assigns \nothing; */
+uint16_t sddf_raw_swap16(uint16_t number);
+
+/*@ assigns \nothing; */
+uint32_t sddf_raw_swap32(uint32_t number);
+
+/* Bytes, shared or not, may be anything each time that they are read. */
+/*@ requires in_memory: \valid_read(at);
+  @ assigns \nothing;
+  @*/
+uint8_t sddf_raw_u8(const uint8_t *at);
+
+/*@ requires in_memory: \valid_read(at + (0 .. 1));
+  @ assigns \nothing;
+  @*/
+uint16_t sddf_raw_u16(const uint8_t *at);
+
+/*@ requires in_memory: \valid_read(at + (0 .. 3));
+  @ assigns \nothing;
+  @*/
+uint32_t sddf_raw_u32(const uint8_t *at);
+
+/*@ requires in_memory: \valid_read(at + (0 .. 5));
+  @ assigns \nothing;
+  @ ensures \result <= 0xffffffffffff;
+  @*/
+uint64_t sddf_raw_u48(const uint8_t *at);
+
+/*@ requires in_memory: \valid_read(at + (0 .. 7));
+  @ assigns \nothing;
+  @*/
+uint64_t sddf_raw_u64(const uint8_t *at);
+
+/* memcpy, of bytes. */
+#define __builtin_memcpy(to, from, n) sddf_raw_copy(to, from, n)
+
+/*@ requires in_memory: \valid_read(from + (0 .. n - 1));
+  @ requires in_memory_to: \valid(to + (0 .. n - 1));
+  @ requires apart: \separated(to + (0 .. n - 1), from + (0 .. n - 1));
+  @ assigns to[0 .. n - 1];
+  @*/
+void sddf_raw_copy(uint8_t *to, const uint8_t *from, uint64_t n);
+
 /* An entry that is read may be anything. */
 #define SDDF_RAW_ENTRY(prefix, type)                                                               \
     /*@ requires in_memory: \valid(slot + (0 .. queue_words - 1));                                 \
