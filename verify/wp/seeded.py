@@ -19,4 +19,10 @@ SEEDED = (
      "    p->turn = bits_next(p->awake, p->turn);\n        p->left = 0;"),
     ("one place too many", "policies", ["tx_signalled_wake"], "network/tx_signalled.h",
      "p->count < TX_SIGNALLED_PLACES) {", "p->count <= TX_SIGNALLED_PLACES) {"),
+    ("turn without credit", "policies", ["tx_drr_turn"], "network/tx_drr.h",
+     "p->credit[p->turn] <= 0) {", "p->credit[p->turn] < 0) {"),
+    ("a byte behind the frame", "helpers", ["frame_copy"], "network/frame.h",
+     "        uint32_t last = length - 64;", "        uint32_t last = length - 63;"),
+    ("one buffer too many", "helpers", ["buffers_find"], "network/buffers.h",
+     "return buffer < buffer_count ?", "return buffer <= buffer_count ?"),
 )
