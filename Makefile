@@ -40,9 +40,10 @@ verify: build ## Prove and model-check the code: a table of what was checked
 	@$(SETUP) --verify
 	@verify/run
 
-bench: build ## Measure the queue and notifications, and run all experiments in short (root)
+bench: build ## Measure the queue, notifications and budgets, and run all experiments in short (root)
 	@build/bench/queue
 	@build/bench/ipc
+	@build/bench/budget
 	@build/sddf bench --quick all
 
 guest-bench: build ## Count instructions per packet in a guest: the kernel's stack, DPDK, this system

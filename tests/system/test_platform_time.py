@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+import lib
 from pds import HELLO, channel, cpu_ns, pd, region
 
 
@@ -48,6 +49,20 @@ def test_budgets_hold(run):
                 break
         assert not wrong
     assert system.status == 0
+
+
+def test_the_program_that_measures_budgets(run):  # pylint: disable=unused-argument
+    """That it sees shares and stretches; what they are, it is to say on a quiet machine."""
+    if os.geteuid() != 0:
+        pytest.skip("needs real-time priorities")
+    done = lib.command(lib.BUILD / "bench" / "budget", "--seconds", "0.5", "1000/10000", "2000/8000")
+    rows = [line.split() for line in done.stdout.splitlines()[2:]]
+    assert [row[0] for row in rows] == ["1000/10000", "2000/8000"]
+    assert [row[1] for row in rows] == ["10.00", "25.00"]
+    assert all(0 < float(row[2]) <= 100 and len(row) == 13 and int(row[4]) + int(row[5]) > 0
+               for row in rows), done.stdout
+    done = lib.command(lib.BUILD / "bench" / "budget", "10/5", check=False)
+    assert done.returncode == 2 and '"10/5" is not BUDGET/PERIOD' in done.stderr
 
 
 def test_overrun_is_small(run):
