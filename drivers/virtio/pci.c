@@ -6,7 +6,7 @@
  * the platform gives a copy as it is when the driver starts: the driver has no access to the space
  * itself. All structures are in the one BAR that is its registers; a device that scatters them is
  * refused. Whether interrupts are messages (MSI-X) has been settled by then and stands there, too.
- * Interrupt 0 is both queues', interrupt 1, if there is one, the configuration's.
+ * Interrupt 0 is both queues', interrupt 1, if there is one, the configuration's; else 0 is all.
  */
 #include "transport.h"
 
@@ -23,7 +23,9 @@
 #define MSIX_CONTROL     2u
 #define MSIX_ENABLE      0x8000u
 
-#define NO_BAR 0xffu
+#define BAR_LAST 5u /* 4.1.4: larger numbers are reserved */
+#define NO_BAR   0xffu
+#define ALL_ONES 0xffu
 
 /* Each within the registers, or not found: address 0. */
 struct structure {
@@ -56,7 +58,7 @@ static void take_structure(struct search *s, uint32_t at)
     const uint32_t bar = word(s, at + VIRTIO_PCI_CAP_BAR, 1);
     const uint64_t offset = word(s, at + VIRTIO_PCI_CAP_OFFSET, 4);
     const uint32_t length = word(s, at + VIRTIO_PCI_CAP_LENGTH, 4);
-    if (type < VIRTIO_PCI_CAP_COMMON_CFG || type > VIRTIO_PCI_CAP_DEVICE_CFG ||
+    if (type < VIRTIO_PCI_CAP_COMMON_CFG || type > VIRTIO_PCI_CAP_DEVICE_CFG || bar > BAR_LAST ||
         s->found[type].address != 0 || offset + length > s->registers->size || offset % 4 != 0 ||
         (s->bar != NO_BAR && s->bar != bar)) {
         return;
@@ -123,7 +125,8 @@ bool virtio_find(struct virtio *device, const struct sddf_device_config *config,
     device->notify_step = s.notify_step;
     device->specific = specific->address;
     device->specific_size = specific->size;
-    device->messages = s.messages && config->irq_count > 1;
+    device->messages = s.messages;
+    device->vectors = config->irq_count;
     return true;
 }
 
@@ -160,14 +163,19 @@ static void put_status(struct virtio *device, uint32_t bit)
     sddf_device_write8(device->registers + VIRTIO_PCI_STATUS, (uint8_t)device->status);
 }
 
-/* 4.1.4.3.2: a reset is complete when the status reads as 0. */
+/*
+ * 4.1.4.3.2: a reset is complete when the status reads as 0. All ones is no status that there is:
+ * the device has been pulled out, and need not be asked again.
+ */
 bool virtio_reset(struct virtio *device)
 {
+    uint8_t status = 0;
     device->features = 0;
     device->status = 0;
     put_status(device, 0);
-    for (uint32_t i = 0; i < VIRTIO_ASK_MAX; i++) {
-        if (get_status(device) == 0) {
+    for (uint32_t i = 0; i < VIRTIO_ASK_MAX && status != ALL_ONES; i++) {
+        status = get_status(device);
+        if (status == 0) {
             /* The device's memory is ours again only now: no earlier access of ours to it. */
             sddf_device_after_register();
             return true;
@@ -209,7 +217,8 @@ bool virtio_begin(struct virtio *device, uint64_t wanted, uint64_t required)
         return false;
     }
     device->features = features;
-    return !device->messages || give_vector(device, VIRTIO_PCI_CONFIG_VECTOR, 1);
+    return !device->messages ||
+           give_vector(device, VIRTIO_PCI_CONFIG_VECTOR, device->vectors > 1 ? 1 : 0);
 }
 
 uint32_t virtio_queue_max(struct virtio *device, uint32_t queue)
@@ -289,7 +298,8 @@ bool virtio_needs_reset(const struct virtio *device)
 uint32_t virtio_interrupt(const struct virtio *device, uint32_t which)
 {
     if (device->messages) {
-        return which == 0 ? VIRTIO_INTERRUPT_USED : VIRTIO_INTERRUPT_CONFIG;
+        return (which == 0 ? VIRTIO_INTERRUPT_USED : 0) |
+               (which + 1 == device->vectors ? VIRTIO_INTERRUPT_CONFIG : 0);
     }
     const uint32_t why = sddf_device_read8(device->interrupt);
     /* The acknowledgement is there before we look at the rings. */

@@ -49,7 +49,8 @@ struct virtio {
     uint32_t notify_size;
     uint32_t notify_step;
     uintptr_t doorbell[VIRTIO_QUEUES];
-    bool messages; /* PCI: interrupts are messages, and each says what it is by which it is */
+    bool messages;    /* PCI: interrupts are messages, and each says what it is by which it is */
+    uint32_t vectors; /* PCI: so many are ours */
 };
 
 /* Has a device on this bus as many regions and interrupts as this? */

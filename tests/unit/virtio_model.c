@@ -219,6 +219,7 @@ static void interrupt(uint32_t why)
 {
     model.interrupt_status |= why;
     model_counts.interrupts++;
+    model_transport_interrupt(why);
 }
 
 static void use_entry(struct queue *q, uint32_t id, uint32_t length)
@@ -520,6 +521,7 @@ void virtio_model_power_on(const struct virtio_model_options *o, uint32_t buffer
     model_holds_tx = false;
     wire_left = frame_number = 0;
     model_forget();
+    model_transport_power_on();
 }
 
 void virtio_model_wire(uint32_t frames)

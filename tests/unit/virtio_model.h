@@ -1,27 +1,24 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A virtio network device behind an MMIO transport, as virtio 1.2 has it, for tests of a driver
- * that is compiled with tests/unit/virtio/sddf/device.h. It obeys the specification, and fails the
- * test when the driver does not:
+ * A virtio network device behind either transport (virtio_model_mmio.c, virtio_model_pci.c), as
+ * virtio 1.2 has it, for tests of a driver that is compiled with tests/unit/virtio/sddf/device.h.
+ * It obeys the specification, and fails the test when the driver does not:
  *
- *   registers   4.2.2.2: width, direction, order; 3.1.1: the steps of initialisation and their
- *               status bits; features among those offered, none changed afterwards; queues set up
- *               while they are not ready, aligned (2.7), zeroed, no larger than QueueNumMax; no
- *               doorbell before DRIVER_OK; only interrupts acknowledged that there are
- *   memory      the driver does not touch what belongs to the device (descriptors, tables, headers
- *               and ring entries of a chain from the index's store to the used index's), never
- *               writes to a used ring, and reads of it only what the index has handed over; a chain
- *               is the same when the device takes it as it was when it was published
- *   chains      2.7.5: flags, no loop, within QueueNumMax; 5.1.6: a header of 12 bytes in ring
- *               memory, zero but for what was asked for; a payload in a region that the device may
- *               read, or write
- *   barriers    before_index between the last store to ring memory and the store of the available
- *               index; after_index between the load of the used index and that of a used entry or
- *               of a header that the device wrote; store_then_look between the store of the
- *               available index and the look at what the device wants to be told, and between the
- *               last wish for an interrupt and a last look at the used index before the driver
- *               sleeps; before_doorbell between the available index and a doorbell; after_register
- *               between an acknowledgement and the next look at a used index
+ *   registers   4.1.3.1, 4.2.2.2: width, direction, order; 3.1.1: the steps of initialisation and
+ * their status bits; features among those offered, none changed afterwards; queues set up while
+ * they are not ready, aligned (2.7), zeroed, no larger than QueueNumMax; no doorbell before
+ * DRIVER_OK; only interrupts acknowledged that there are memory      the driver does not touch what
+ * belongs to the device (descriptors, tables, headers and ring entries of a chain from the index's
+ * store to the used index's), never writes to a used ring, and reads of it only what the index has
+ * handed over; a chain is the same when the device takes it as it was when it was published chains
+ * 2.7.5: flags, no loop, within QueueNumMax; 5.1.6: a header of 12 bytes in ring memory, zero but
+ * for what was asked for; a payload in a region that the device may read, or write barriers
+ * before_index between the last store to ring memory and the store of the available index;
+ * after_index between the load of the used index and that of a used entry or of a header that the
+ * device wrote; store_then_look between the store of the available index and the look at what the
+ * device wants to be told, and between the last wish for an interrupt and a last look at the used
+ * index before the driver sleeps; before_doorbell between the available index and a doorbell;
+ * after_register between an acknowledgement and the next look at a used index
  *
  * What the model does by itself, it does in virtio_model_step(), which also runs before a random
  * part of the driver's accesses if `racy`.
@@ -50,9 +47,9 @@ enum { MODEL_RX, MODEL_TX };
 struct virtio_model_options {
     uint64_t offers;
     uint32_t queue_max[2];
-    uint32_t version;   /* 2, unless it is a test of something else */
+    uint32_t version;   /* 2, unless it is a test of something else: 1, a legacy device */
     uint32_t device_id; /* 1, likewise */
-    uint32_t before;    /* transports without a device that come before it in the region */
+    uint32_t before;    /* MMIO: transports without a device that come before it in the region */
     uint32_t seed;
     uint32_t reset_reads; /* so often the status is read before a reset is complete */
     bool any_order;       /* uses chains in any order */
@@ -61,6 +58,12 @@ struct virtio_model_options {
     bool wants_no_doorbells; /* and says so; not with sleeps */
     bool refuses_features;
     bool lies_at_once; /* has used what it never got, from the start */
+    /* PCI: */
+    bool messages;        /* MSI-X is on, with two vectors... */
+    bool one_vector;      /* ...or one */
+    bool refuses_vectors; /* has room for none */
+    uint16_t queues;      /* how many it has; 0: three */
+    uint16_t notify_off;  /* of every queue; 0: as it should be */
 };
 
 struct virtio_model_frame {
@@ -105,6 +108,9 @@ extern bool model_holds_tx;
 /* Is the interrupt line up? */
 bool virtio_model_interrupts(void);
 
+/* PCI: which vector has a message that was not taken yet? 0, 1, or -1. Takes it. */
+int virtio_model_message(void);
+
 /* The driver is about to sleep: has it looked after its last wish? */
 void virtio_model_driver_sleeps(void);
 
@@ -129,6 +135,23 @@ void virtio_model_never_resets(void);
 
 /* Uses one more entry, with this identifier and length, and moves the index on by `by`. */
 void virtio_model_lie(unsigned queue, uint32_t id, uint32_t length, uint16_t by);
+
+/* PCI: the device is pulled out. All reads are ones, and nothing happens any more. */
+void virtio_model_remove(void);
+
+/*
+ * PCI: the configuration space, which power_on fills in, and a vendor's capability in it (4.1.4),
+ * to be put there after that and before the driver starts. The registers are MODEL_REGISTERS_SIZE.
+ */
+struct virtio_model_capability {
+    uint8_t type, bar;
+    uint32_t offset, length, multiplier;
+};
+
+#define MODEL_CONFIG_SIZE    4096u
+#define MODEL_REGISTERS_SIZE 4096u
+extern unsigned char model_config[];
+void virtio_model_capability(uint8_t at, uint8_t next, struct virtio_model_capability c);
 
 /* A head that the device has, or UINT32_MAX. */
 uint32_t virtio_model_some_head(unsigned queue);

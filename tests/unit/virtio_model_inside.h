@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What the two halves of the device model share: its registers, and its view of memory. */
+/* What the parts of the device model share: its registers, and its view of memory. */
 #pragma once
 
 #include <setjmp.h>
@@ -89,3 +89,22 @@ uint64_t model_avail_event(const struct queue *q);
 
 /* Everything is as after a reset, but for the counters and the wire. */
 void model_forget(void);
+
+/* ---- registers, however they are reached: virtio_model_device.c ----------------------------- */
+
+void model_write_status(uint32_t value);
+uint32_t model_read_status(void);
+uint32_t model_offers(uint32_t which);             /* 32 features from bit 32 * which on */
+void model_accept(uint32_t which, uint32_t value); /* likewise */
+bool model_setting_up(void);                       /* may queues be configured now? */
+void model_queue_ready(struct queue *q);
+void model_doorbell(uint32_t queue);
+void model_write_address(struct queue *q, uint32_t area, uint32_t high, uint32_t value);
+
+/* ---- a transport: virtio_model_mmio.c or virtio_model_pci.c --------------------------------- */
+
+/* As it is when power is turned on. */
+void model_transport_power_on(void);
+
+/* The device has something to say: VIRTIO_INTERRUPT_*. */
+void model_transport_interrupt(uint32_t why);

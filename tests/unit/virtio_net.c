@@ -15,7 +15,7 @@ static void wrong_configuration_stays_stopped(void **state)
         struct net_driver_config *c = &sddf_net_config;
         c->header.version += i == 0;
         c->device.region_count += i == 1;
-        c->device.irq_count += i == 2;
+        c->device.irq_count += i == 2 ? 2 : 0;
         c->data_count = i == 3 ? 1 : c->data_count;
         c->device.region[1].io_address += i == 4;
         c->rx.free.capacity += i == 5;
@@ -98,7 +98,7 @@ static void rings_fit_their_memory(void **state)
         {0x1000, 1024, 0, 16, true},     {0x1000, 1024, 0, 32, false},
         {0x28000, 1024, 8, 8, true},     {0x28000, 4, 8, 4, true},
         {0x28000, 1024, 1, 1, true},     {0x28000, 2, 0, 2, false},
-        {0x28000, 65536, 0, 1024, true},
+        {0x28000, 32768, 0, 1024, true},
     };
     for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         configure(cases[i].indirect ? FEATURES : FEATURES & ~MODEL_INDIRECT, cases[i].max);
@@ -392,6 +392,8 @@ static void a_reset_loses_no_buffer(void **state)
     virtio_model_finish();
     virtio_model_needs_reset();
     assert_true(interrupt());
+    while (interrupt()) {
+    }
     assert_int_equal(model_counts.resets, 2);
     assert_int_equal(model_counts.starts, 2);
     assert_int_equal(stat(NET_STAT_DEVICE_ERRORS), 1);

@@ -23,6 +23,7 @@ static void history(uint64_t offers, uint32_t size, const struct virtio_model_op
     options.queue_max[0] = options.queue_max[1] = max;
     options.version = 2;
     options.device_id = 1;
+    options.messages = TRANSPORT == PCI_MESSAGES;
     memset(&h, 0, sizeof(h));
     for (unsigned i = 0; i < BUFFERS; i++) {
         h.rx_mine[h.rx_count++] = rx_buffer(i);

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The tests of the virtio network driver: the device is the model's (virtio_model.h). */
+/*
+ * The tests of the virtio network driver: the device is the model's (virtio_model.h), behind the
+ * transport that TRANSPORT says: one interrupt by MMIO, one by PCI, or two messages by PCI.
+ */
 #pragma once
 
 #include "virtio_model.h"
@@ -8,16 +11,23 @@
 
 #define FEATURES (MODEL_VERSION_1 | MODEL_INDIRECT | MODEL_EVENT_IDX)
 
+#define MMIO         0
+#define PCI_LINE     1
+#define PCI_MESSAGES 2
+
+enum { CHANGE = 3 }; /* the channel of the second message */
+
 void virtio_net_driver_forget(void);
 
 static struct virtio_model_options options;
 static bool irq_masked;
 static bool deferred;
+static void (*before_start)(void); /* what a test changes of a device that has its power */
 
 void microkit_irq_ack(microkit_channel ch)
 {
-    assert_int_equal(ch, IRQ);
-    irq_masked = false;
+    assert_true(ch == IRQ || (TRANSPORT == PCI_MESSAGES && ch == CHANGE));
+    irq_masked &= ch != IRQ;
 }
 
 void microkit_deferred_irq_ack(microkit_channel ch)
@@ -28,9 +38,20 @@ void microkit_deferred_irq_ack(microkit_channel ch)
 
 static inline void configure(uint64_t offers, uint32_t queue_max)
 {
-    options = (struct virtio_model_options){
-        .offers = offers, .queue_max = {queue_max, queue_max}, .version = 2, .device_id = 1};
-    configure_neighbours(model_registers, 4096, model_rings);
+    options = (struct virtio_model_options){.offers = offers,
+                                            .queue_max = {queue_max, queue_max},
+                                            .version = 2,
+                                            .device_id = 1,
+                                            .messages = TRANSPORT == PCI_MESSAGES};
+    configure_neighbours(model_registers, MODEL_REGISTERS_SIZE, model_rings);
+#if TRANSPORT != MMIO
+    struct sddf_device_config *device = &sddf_net_config.device;
+    device->region_count = 3;
+    device->region[2] =
+        (struct sddf_region_config){.vaddr = (uintptr_t)model_config, .size = MODEL_CONFIG_SIZE};
+    device->irq_count = options.messages ? 2 : 1;
+    device->irq[1] = CHANGE;
+#endif
     irq_masked = deferred = false;
 }
 
@@ -38,6 +59,9 @@ static inline void start(void)
 {
     virtio_net_driver_forget();
     virtio_model_power_on(&options, BUFFERS);
+    if (before_start != NULL) {
+        before_start();
+    }
     init();
     model_counts.accesses = 0;
 }
@@ -56,9 +80,17 @@ static inline void wake(microkit_channel ch)
 
 static inline bool interrupt(void)
 {
+#if TRANSPORT == PCI_MESSAGES
+    const int vector = irq_masked ? -1 : virtio_model_message();
+    if (vector >= 0) {
+        wake(vector == 0 ? IRQ : CHANGE);
+    }
+    return vector >= 0;
+#else
     if (!virtio_model_interrupts() || irq_masked) {
         return false;
     }
     wake(IRQ);
     return true;
+#endif
 }
