@@ -8,7 +8,8 @@ arm64 kernel with an echo of forty lines, in the same emulated machine.
 
 QEMU counts: with "-icount shift=0" each instruction takes a nanosecond of the guest's time, so the
 guest's own counter tells how many there were. What nobody wanted is counted by a program of the
-lowest priority and taken off. The figures do not depend on what else this machine does.
+lowest priority and taken off. The figures do not depend on what else this machine does; how long it
+takes to get them does: from five minutes on a quiet machine.
 
 Exit status 2: something is missing, and one line says what."""
 
@@ -17,10 +18,12 @@ import gzip
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
 import tempfile
+import time
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
@@ -32,6 +35,7 @@ import boards  # noqa: E402 (the path comes first)
 import build  # noqa: E402
 sys.path.append(str(ROOT / "bench"))
 import insn_split  # noqa: E402
+import lab  # noqa: E402
 
 BOARD = "qemu_virt_aarch64"
 LOAD = BUILD / "bench" / "insn_load"
@@ -39,26 +43,33 @@ GUEST = ROOT / "bench" / "guest"
 GUEST_IP, ECHO_PORT = "10.0.0.10", "1235"
 SIZES = (64, 1472)
 WINDOWS = (256, 512, 1)
-ALONE_US = 1000
+# A request that goes alone is to find the guest idle, and not still at the end of what the last one
+# took, nor at the device's word that the reply has left: so many instructions after it.
+PAUSE = 250_000
+IDLE_PERIOD = 10_000_000  # 10 ms of the guest's time
 GOALS = {(64, True): 1400, (1472, True): 2400, (64, False): 8000, (1472, False): 9500}
 
 
 class Guest:
     """An emulated machine, its network's other end in our hands."""
 
-    def __init__(self, *options, log=subprocess.DEVNULL):
+    def __init__(self, folder, *options, log=subprocess.DEVNULL):
         board = boards.find_board(BOARD)
+        self.counts = folder / "counts"
+        self.counts.write_bytes(bytes(16))
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         for end in (ours, theirs):  # Room for a window of the largest frames.
             end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4 << 20)
         command = [*board.qemu, "-icount", "shift=0,sleep=off", "-m", "size=2G", "-display", "none",
-                   "-monitor", "none", "-serial", "stdio", *map(str, options),
+                   "-monitor", "none", "-serial", "stdio",
+                   "-plugin", f"{BUILD / 'bench/count.so'},to={self.counts}", *map(str, options),
                    "-global", "virtio-mmio.force-legacy=false",
                    "-device", f"{board.network},netdev=ethernet0",
                    "-netdev", f"socket,fd={theirs.fileno()},id=ethernet0"]
         self.wire = ours
         self.process = subprocess.Popen(command, pass_fds=[theirs.fileno()],
-                                        stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+                                        stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                                        preexec_fn=lab.die_with_parent)
         theirs.close()
 
     def __enter__(self):
@@ -70,12 +81,22 @@ class Guest:
         self.process.wait()
 
     def measure(self, measurements):
-        """Yields what the generator says of each SIZE:WINDOW:PACKETS[:PACE_US]."""
-        with subprocess.Popen([LOAD, str(self.wire.fileno()), GUEST_IP, ECHO_PORT, *measurements],
-                              pass_fds=[self.wire.fileno()], stdout=subprocess.PIPE,
-                              text=True) as load:
-            for line in load.stdout:
-                yield Row(json.loads(line))
+        """Yields what the generator says of each SIZE:WINDOW:PACKETS[:PAUSE]."""
+        with subprocess.Popen([LOAD, str(self.wire.fileno()), GUEST_IP, ECHO_PORT, self.counts,
+                               *measurements], pass_fds=[self.wire.fileno()],
+                              stdout=subprocess.PIPE, text=True,
+                              preexec_fn=lab.die_with_parent) as load:
+            try:
+                for line in load.stdout:
+                    said = json.loads(line)
+                    if "of" in said:
+                        progress(f"{said['size']} bytes, {said['window']} under way: "
+                                 f"{said['replies']:,} of {said['of']:,}")
+                    else:
+                        yield Row(said)
+            except BaseException:
+                load.kill()
+                raise
         if load.returncode != 0:
             raise SystemExit(f"insn: the generator ended with status {load.returncode}")
 
@@ -93,6 +114,14 @@ class Row:
     @property
     def busy(self):
         return (self.total - self.idle) / self.packets
+
+
+BEGAN = time.monotonic()
+
+
+def progress(text):
+    """What is going on, for somebody who waits; the results alone go to the standard output."""
+    print(f"   {time.monotonic() - BEGAN:4.0f} s: {text}", file=sys.stderr, flush=True)
 
 
 # ---- seL4 ------------------------------------------------------------------------------------------
@@ -117,7 +146,7 @@ def sel4_image(folder, ring):
 
 
 def sel4_guest(image, *options):
-    return Guest("-device", f"loader,file={image},addr=0x70000000,cpu-num=0", *options)
+    return Guest(image.parent, "-device", f"loader,file={image},addr=0x70000000,cpu-num=0", *options)
 
 
 # ---- Linux -----------------------------------------------------------------------------------------
@@ -196,7 +225,7 @@ def linux_guest(folder, batch):
               for module in MODULES]
     ramdisk = folder / "initrd.gz"
     ramdisk.write_bytes(gzip.compress(cpio(files), 1))
-    return Guest("-kernel", kernel / "vmlinuz", "-initrd", ramdisk,
+    return Guest(folder, "-kernel", kernel / "vmlinuz", "-initrd", ramdisk,
                  "-append", f"console=ttyAMA0 quiet rdinit=/init BATCH={batch}")
 
 
@@ -204,9 +233,8 @@ def linux_guest(folder, batch):
 
 def table(guest, name, scale, results):
     """Measures all sizes and windows, and prints a row for each as it comes."""
-    # A pause before a request that goes alone: it is to find the guest idle, and not still at the end
-    # of what the last one took.
-    wanted = [f"{size}:{window}:{scale}" if window > 1 else f"{size}:1:{scale // 10}:{ALONE_US}"
+    progress(f"{name} boots")
+    wanted = [f"{size}:{window}:{scale}" if window > 1 else f"{size}:1:{scale // 10}:{PAUSE}"
               for size in SIZES for window in WINDOWS]
     for row in guest.measure(wanted):
         results[name, row.size, row.window] = row
@@ -247,11 +275,11 @@ def split_table(folder, image, scale):
             split = insn_split.Split(folder, BUILD / "bench/split.so", programs)
             with sel4_guest(image, *split.options) as guest:
                 # The first round is the start, and its traffic: what follows is counted.
-                pace = f":{ALONE_US}" if window == 1 else ""
+                pause = f":{PAUSE}" if window == 1 else ""
                 packets = scale if window > 1 else scale // 10
-                next(guest.measure([f"{size}:{window}:{packets // 10}{pace}"]))
+                next(guest.measure([f"{size}:{window}:{packets // 10}{pause}"]))
                 before = split.read()
-                row = next(guest.measure([f"{size}:{window}:{packets}{pace}"]))
+                row = next(guest.measure([f"{size}:{window}:{packets}{pause}"]))
                 after = split.read()
             split.path.unlink()
             counts = {name: (count - before.get(name, 0)) / row.replies
@@ -288,7 +316,7 @@ def parse():
 
 def main():
     arguments = parse()
-    scale = 2500 if arguments.quick else 50000
+    scale = 1000 if arguments.quick else 20000
     with tempfile.TemporaryDirectory(prefix="sddf-insn.") as temporary:
         folder = Path(temporary)
         board = boards.find_board(BOARD)
@@ -300,7 +328,7 @@ def main():
             split_table(folder, image, scale)
             return 0
         if arguments.million or arguments.idle:
-            wanted = "64:512:1000000" if arguments.million else "64:1:200:10000"
+            wanted = "64:512:1000000" if arguments.million else f"64:1:100:{IDLE_PERIOD}"
             with sel4_guest(image) as guest:
                 row = next(guest.measure([wanted]))
             print(f"{row.replies:,} echoed, {row.lost} lost; {row.total / row.packets / 1e6:.3f} ms "
@@ -320,6 +348,8 @@ def main():
 
 
 if __name__ == "__main__":
+    for number in (signal.SIGTERM, signal.SIGINT):  # Also where a shell had it ignored.
+        signal.signal(number, signal.default_int_handler)
     try:
         sys.exit(main())
     except boards.Missing as missing:

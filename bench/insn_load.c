@@ -4,9 +4,13 @@
  * each frame behind its length in four bytes, the highest first). It keeps a window of UDP echo
  * requests under way, checks every reply whole, and asks the guest before and after for its stamp.
  *
- *     insn_load FD GUEST_IP PORT SIZE:WINDOW:PACKETS[:PACE_US]...
+ *     insn_load FD GUEST_IP PORT COUNTS SIZE:WINDOW:PACKETS[:PAUSE]...
  *
- * For each measurement a line of JSON. With a pace, the next request leaves so long after the last.
+ * For each measurement a line of JSON, and others meanwhile that say how far it is. With a pause,
+ * the next request leaves when the guest has executed so many instructions since the last reply:
+ * how long that takes, is the host's affair, and a guest that the host lets wait has not been idle.
+ * How many it has executed, stands in the file COUNTS (bench/guest/count.c).
+ *
  * Exit status 1, and a line that says why: the guest does not answer, or answers wrongly; 2: a
  * mistake in the arguments.
  */
@@ -18,6 +22,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -27,11 +32,12 @@
 #define BOOT_SECONDS 240   /* for an emulated machine, on a busy one */
 #define QUIET_MS     20000 /* nothing for so long: what is under way is lost */
 #define ASK_MS       250
-#define SPAN         65536 /* numbers under way lie closer together than that */
+#define TELL_US      10000000 /* how often it is said how far it is */
+#define SPAN         65536    /* numbers under way lie closer together than that */
 
 struct measurement {
-    unsigned size, window, pace_us;
-    uint64_t packets;
+    unsigned size, window;
+    uint64_t packets, pause;
 };
 
 static struct {
@@ -45,6 +51,7 @@ static struct frame_peer guest;
 static uint64_t under_way[SPAN]; /* a number + 1, at its place */
 static uint64_t next_number, under_way_count;
 static bool guest_known;
+static const volatile uint64_t *counts; /* of the guest's instructions: kernel's, others */
 
 static _Noreturn __attribute__((format(printf, 1, 2))) void fail(const char *format, ...)
 {
@@ -241,26 +248,62 @@ static void await_guest(void)
     }
 }
 
+static uint64_t executed(void)
+{
+    return counts[0] + counts[1];
+}
+
+/*
+ * Has the guest executed so many instructions since `mark`? One that stands still never will; it
+ * would have nobody who counts what is left.
+ */
+static bool paused(uint64_t pause, uint64_t mark)
+{
+    static uint64_t seen, seen_us;
+    const uint64_t now = now_us(), count = executed();
+    if (count != seen) {
+        seen = count;
+        seen_us = now;
+    } else if (now - seen_us > QUIET_MS * UINT64_C(1000)) {
+        fail("the guest executes nothing any more");
+    }
+    return count - mark >= pause;
+}
+
+static void tell(const struct measurement *m, uint64_t replies, uint64_t packets)
+{
+    static uint64_t due;
+    const uint64_t now = now_us();
+    if (now >= due) {
+        if (due != 0) {
+            printf("{\"size\": %u, \"window\": %u, \"replies\": %" PRIu64 ", \"of\": %" PRIu64
+                   "}\n",
+                   m->size, m->window, replies < packets ? replies : packets, packets);
+            fflush(stdout);
+        }
+        due = now + TELL_US;
+    }
+}
+
 /* Requests and replies until `packets` have come, and, at the end, a stamp. */
 static uint64_t run(const struct measurement *m, uint64_t packets, bool drain)
 {
-    uint64_t replies = 0, due = now_us();
+    uint64_t replies = 0, mark = m->pause > 0 ? executed() : 0;
     uint8_t *frame;
     size_t length;
     const unsigned window = drain ? 0 : m->window;
     stamp_seen = false;
     bool asked = false;
     while (drain ? under_way_count > 0 : !stamp_seen) {
-        while (under_way_count < window && (m->pace_us == 0 || now_us() >= due)) {
-            due += m->pace_us;
+        while (under_way_count < window && (m->pause == 0 || paused(m->pause, mark))) {
             send_request(m->size);
         }
         if (!drain && !asked && replies >= packets) {
             send_stamp_request();
             asked = true;
         }
-        if (!wire_wait(m->pace_us != 0 && window > 0 && under_way_count < window ? 1 : QUIET_MS) &&
-            (m->pace_us == 0 || under_way_count >= window)) {
+        const bool pausing = under_way_count < window;
+        if (!wire_wait(pausing ? 1 : QUIET_MS) && !pausing) {
             if (drain) {
                 return replies;
             }
@@ -269,10 +312,13 @@ static uint64_t run(const struct measurement *m, uint64_t packets, bool drain)
         }
         while ((frame = wire_next(&length)) != NULL) {
             replies += serve(frame, length, m->size);
-            if (under_way_count < window && m->pace_us == 0) {
+            if (m->pause > 0) {
+                mark = executed();
+            } else if (under_way_count < window) {
                 send_request(m->size);
             }
         }
+        tell(m, replies, packets);
     }
     return replies;
 }
@@ -313,27 +359,41 @@ static void measure(const struct measurement *m)
 
 static bool parse(const char *text, struct measurement *m)
 {
-    m->pace_us = 0;
+    m->pause = 0;
     char end;
-    const int fields = sscanf(text, "%u:%u:%" SCNu64 ":%u%c", &m->size, &m->window, &m->packets,
-                              &m->pace_us, &end);
+    const int fields = sscanf(text, "%u:%u:%" SCNu64 ":%" SCNu64 "%c", &m->size, &m->window,
+                              &m->packets, &m->pause, &end);
     return (fields == 3 || fields == 4) && m->size >= FRAME_PAYLOAD_MIN &&
            m->size <= FRAME_PAYLOAD_MAX && m->window > 0 && m->window <= WINDOW_MAX &&
            m->packets > 0;
 }
 
+static bool map_counts(const char *path)
+{
+    const int fd = open(path, O_RDONLY | O_CLOEXEC);
+    void *page = fd < 0 ? MAP_FAILED : mmap(NULL, 16, PROT_READ, MAP_SHARED, fd, 0);
+    counts = page == MAP_FAILED ? NULL : page;
+    if (fd >= 0) {
+        close(fd);
+    }
+    return counts != NULL;
+}
+
 int main(int argc, char **argv)
 {
     unsigned ip[4], port = 0;
-    bool right = argc >= 5 && sscanf(argv[2], "%u.%u.%u.%u", ip, ip + 1, ip + 2, ip + 3) == 4 &&
+    bool right = argc >= 6 && sscanf(argv[2], "%u.%u.%u.%u", ip, ip + 1, ip + 2, ip + 3) == 4 &&
                  sscanf(argv[3], "%u", &port) == 1 && port < 65536;
     struct measurement m;
-    for (int i = 4; i < argc; i++) {
+    for (int i = 5; i < argc; i++) {
         right = right && parse(argv[i], &m);
     }
     if (!right) {
-        fputs("usage: insn_load FD GUEST_IP PORT SIZE:WINDOW:PACKETS[:PACE_US]...\n", stderr);
+        fputs("usage: insn_load FD GUEST_IP PORT COUNTS SIZE:WINDOW:PACKETS[:PAUSE]...\n", stderr);
         return 2;
+    }
+    if (!map_counts(argv[4])) {
+        fail("%s: %s", argv[4], strerror(errno));
     }
     wire.fd = atoi(argv[1]);
     fcntl(wire.fd, F_SETFL, fcntl(wire.fd, F_GETFL) | O_NONBLOCK);
@@ -342,7 +402,7 @@ int main(int argc, char **argv)
     }
     guest.port = (uint16_t)port;
     await_guest();
-    for (int i = 4; i < argc; i++) {
+    for (int i = 5; i < argc; i++) {
         parse(argv[i], &m);
         measure(&m);
     }

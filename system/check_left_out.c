@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Networks that do without some of their parts: a client without a copier, or a single client
- * without anything between it and the driver. What speaks of a part that is not there is a mistake.
+ * without anything between it and the driver. What speaks of a part that is not there is a mistake,
+ * and so is a board that needs it.
  */
 #include "sddf/net_client.h"
 #include "system/check.h"
@@ -49,10 +50,36 @@ static void check_direct(const struct check *c, const struct system_network *net
     }
 }
 
+/*
+ * The virtualisers maintain the caches, and count on nobody writing where the device writes: what a
+ * processor has written there could be stored over what has been received.
+ */
+static void check_incoherent(const struct check *c, const struct system_network *network)
+{
+    if (!network->shared) {
+        system_error(c->errors, network->place,
+                     "on the board \"%s\" devices do not see what the caches hold, and the "
+                     "virtualisers see to that; remove shared=\"false\"",
+                     c->board->name);
+        return;
+    }
+    for (size_t i = 0; i < network->client_count; i++) {
+        if (!network->clients[i].has_copier) {
+            system_error(c->errors, network->clients[i].place,
+                         "on the board \"%s\" devices do not see what the caches hold, so nobody "
+                         "may write where they do; remove copy=\"false\"",
+                         c->board->name);
+        }
+    }
+}
+
 void check_left_out(const struct check *c, const struct system_network *network)
 {
     if (!network->shared) {
         check_direct(c, network);
+    }
+    if (c->board->dma.size != 0 && !c->board->dma.coherent) {
+        check_incoherent(c, network);
     }
     for (size_t i = 0; i < network->client_count; i++) {
         const struct network_client *client = &network->clients[i];

@@ -163,6 +163,28 @@ def test_a_device_that_does_not_see_the_caches(cross, tmp_path):
     assert re.search(r"\bdc\s+civac", code) and re.search(r"\bdsb\s+sy", code)
 
 
+@pytest.mark.parametrize("before, after, answer", [
+    ('<network device="ethernet0"', '<network device="ethernet0" shared="false"',
+     'the virtualisers see to that; remove shared="false"'),
+    ('<client pd="alice" mac=', '<client pd="alice" copy="false" mac=',
+     'nobody may write where they do; remove copy="false"'),
+])
+def test_a_network_without_parts_needs_a_device_that_sees_the_caches(tmp_path, before, after, answer):
+    """Caches are maintained by virtualisers, and nobody else writes where the device does."""
+    text = lib.ECHO.read_text()
+    assert before in text
+    description = tmp_path / "system.xml"
+    description.write_text(text.replace(before, after))
+    board = tmp_path / "board.xml"
+    for coherent in ("true", "false"):
+        board.write_text((boards.HERE / "boards" / "qemu_virt_aarch64.xml").read_text()
+                         .replace('coherent="true"', f'coherent="{coherent}"'))
+        done = subprocess.run([lib.SDDF, "check", description, "-b", board], capture_output=True,
+                              text=True, check=False)
+        line = 'on the board "qemu_virt_aarch64" devices do not see what the caches hold, '
+        assert (line in done.stderr and answer in done.stderr) == (coherent == "false"), done.stderr
+
+
 def test_run_is_for_linux():
     done = subprocess.run([lib.SDDF, "run", lib.ECHO, "-b", "qemu_virt_aarch64"], capture_output=True,
                           text=True, check=False)

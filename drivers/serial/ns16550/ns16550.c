@@ -14,12 +14,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include <microkit.h>
-
 #include "sddf/device.h"
 #include "sddf/serial.h"
 
 #include "driver.h"
+#include "uart.h"
 
 /* Section 8.0, table II, with the divisor latch access bit 0. */
 enum reg {
@@ -58,21 +57,19 @@ enum reg {
 /* Reads of the FIFO in one pass: more than it holds, and some that come in meanwhile. */
 #define RX_PASS 64
 
-struct serial_driver_config sddf_serial_config;
+const uint64_t uart_registers_size = REGISTERS_SIZE;
+const char uart_registers_name[] = "16550";
 
-static bool running;
-static uint8_t irq;
-static uintptr_t registers;
 static uint8_t enabled; /* as IER has it */
 
 static uint8_t reg_read(enum reg reg)
 {
-    return sddf_device_read8(registers + reg);
+    return sddf_device_read8(uart_registers + reg);
 }
 
 static void reg_write(enum reg reg, uint8_t value)
 {
-    sddf_device_write8(registers + reg, value);
+    sddf_device_write8(uart_registers + reg, value);
 }
 
 static void enable(uint8_t wanted)
@@ -83,7 +80,7 @@ static void enable(uint8_t wanted)
     }
 }
 
-static void device_start(void)
+void uart_start(void)
 {
     reg_write(LCR, LCR_8N1); /* first: it closes the divisor latch, which lies over IER */
     reg_write(IER, 0);
@@ -117,8 +114,9 @@ static uint8_t status_read(void)
 }
 
 /* What is left after RX_PASS keeps the interrupt asserted, and comes with the next one. */
-static void rx_take(void)
+void uart_take(void)
 {
+    reg_read(IIR); /* clears the transmitter's interrupt; the receiver's go with the reading */
     for (uint32_t i = 0; i < RX_PASS; i++) {
         uint8_t status = status_read();
         if ((status & LSR_DR) == 0) {
@@ -131,7 +129,7 @@ static void rx_take(void)
 }
 
 /* True: the FIFO is not empty, and there is more. */
-static bool tx_give(void)
+bool uart_give(void)
 {
     uint8_t byte;
     while (serial_driver_waits()) {
@@ -146,47 +144,7 @@ static bool tx_give(void)
     return false;
 }
 
-static void serve(void)
+void uart_wait(bool full)
 {
-    bool full;
-    serial_driver_woken();
-    reg_read(IIR); /* clears the transmitter's interrupt; the receiver's go with the reading */
-    rx_take();
-    do {
-        serial_driver_begin();
-        full = tx_give();
-    } while (serial_driver_end(full));
     enable(IER_ERBFI | (full ? IER_ETBEI : 0));
-}
-
-void init(void)
-{
-    running = false;
-    const struct sddf_device_config *device = &sddf_serial_config.device;
-    if (!serial_driver_start(&sddf_serial_config)) {
-        return;
-    }
-    if (device->region_count < 1 || device->region[0].vaddr == 0 ||
-        device->region[0].size < REGISTERS_SIZE) {
-        microkit_dbg_puts(microkit_name);
-        microkit_dbg_puts(": the configuration has no registers of a 16550\n");
-        return;
-    }
-    registers = (uintptr_t)device->region[0].vaddr;
-    irq = device->irq[0];
-    device_start();
-    running = true;
-    serve();
-    microkit_irq_ack(irq); /* it may be masked from before a restart */
-}
-
-void notified(microkit_channel ch)
-{
-    if (!running) {
-        return;
-    }
-    serve();
-    if (ch == irq) {
-        microkit_deferred_irq_ack(irq);
-    }
 }

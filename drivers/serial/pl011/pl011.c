@@ -15,12 +15,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include <microkit.h>
-
 #include "sddf/device.h"
 #include "sddf/serial.h"
 
 #include "driver.h"
+#include "uart.h"
 
 /* Section 3.2, table 3-1. */
 enum reg {
@@ -63,21 +62,19 @@ enum reg {
 /* Reads of UARTFR that the last character may take to leave before the UART is set up. */
 #define BUSY_READS 1000000
 
-struct serial_driver_config sddf_serial_config;
+const uint64_t uart_registers_size = REGISTERS_SIZE;
+const char uart_registers_name[] = "PL011";
 
-static bool running;
-static uint8_t irq;
-static uintptr_t registers;
 static uint32_t mask; /* as UARTIMSC has it */
 
 static uint32_t reg_read(enum reg reg)
 {
-    return sddf_device_read32(registers + reg);
+    return sddf_device_read32(uart_registers + reg);
 }
 
 static void reg_write(enum reg reg, uint32_t value)
 {
-    sddf_device_write32(registers + reg, value);
+    sddf_device_write32(uart_registers + reg, value);
 }
 
 static void mask_set(uint32_t wanted)
@@ -89,7 +86,7 @@ static void mask_set(uint32_t wanted)
 }
 
 /* Section 3.3.8: disable, let the character out, flush the FIFO, and only then program. */
-static void device_start(void)
+void uart_start(void)
 {
     reg_write(UARTIMSC, 0);
     reg_write(UARTCR, 0);
@@ -105,7 +102,7 @@ static void device_start(void)
 }
 
 /* What is left after RX_PASS keeps the interrupt asserted, and comes with the next one. */
-static void rx_take(void)
+void uart_take(void)
 {
     for (uint32_t i = 0; i < RX_PASS && (reg_read(UARTFR) & FR_RXFE) == 0; i++) {
         uint32_t data = reg_read(UARTDR);
@@ -121,7 +118,7 @@ static void rx_take(void)
 }
 
 /* True: the FIFO is full, and there is more. */
-static bool tx_give(void)
+bool uart_give(void)
 {
     reg_write(UARTICR, INT_TX);
     for (;;) {
@@ -136,46 +133,7 @@ static bool tx_give(void)
     }
 }
 
-static void serve(void)
+void uart_wait(bool full)
 {
-    bool full;
-    serial_driver_woken();
-    rx_take();
-    do {
-        serial_driver_begin();
-        full = tx_give();
-    } while (serial_driver_end(full));
     mask_set(INT_RX | INT_RT | (full ? INT_TX : 0));
-}
-
-void init(void)
-{
-    running = false;
-    const struct sddf_device_config *device = &sddf_serial_config.device;
-    if (!serial_driver_start(&sddf_serial_config)) {
-        return;
-    }
-    if (device->region_count < 1 || device->region[0].vaddr == 0 ||
-        device->region[0].size < REGISTERS_SIZE) {
-        microkit_dbg_puts(microkit_name);
-        microkit_dbg_puts(": the configuration has no registers of a PL011\n");
-        return;
-    }
-    registers = (uintptr_t)device->region[0].vaddr;
-    irq = device->irq[0];
-    device_start();
-    running = true;
-    serve();
-    microkit_irq_ack(irq); /* it may be masked from before a restart */
-}
-
-void notified(microkit_channel ch)
-{
-    if (!running) {
-        return;
-    }
-    serve();
-    if (ch == irq) {
-        microkit_deferred_irq_ack(irq);
-    }
 }
