@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Whether an interface still exists. An AF_XDP socket whose interface is gone is silent, as one is
- * that nothing comes to; the kernel tells who listens to rtnetlink, which takes no privilege.
+ * Whether an interface still exists. An AF_XDP socket or a TAP whose interface is gone is silent,
+ * as one is that nothing comes to; the kernel tells who listens to rtnetlink, which takes no
+ * privilege.
  */
 #include <errno.h>
 #include <linux/rtnetlink.h>

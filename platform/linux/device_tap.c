@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <net/if.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -20,8 +21,19 @@
 
 #define DEFAULT_NAME "sddf0"
 
+struct tap_state {
+    unsigned index; /* the interface's */
+    int watch;      /* for its end; -1 */
+};
+
 static void tap_close(struct linux_device *device)
 {
+    struct tap_state *state = device->state;
+    if (state != NULL && state->watch >= 0) {
+        close(state->watch);
+    }
+    free(state);
+    device->state = NULL;
     if (device->fd >= 0) {
         close(device->fd);
         device->fd = -1;
@@ -45,6 +57,11 @@ static bool bring_up(const char *interface)
 
 static bool attach(struct linux_device *device, const char *name, char **why)
 {
+    struct tap_state *state = device->state = calloc(1, sizeof(*state));
+    if (state == NULL) {
+        return linux_device_fail(why, "out of memory");
+    }
+    state->watch = linux_link_watch(); /* first, or its end could be missed */
     bool existed = if_nametoindex(name) != 0;
     device->fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
     if (device->fd < 0) {
@@ -69,6 +86,7 @@ static bool attach(struct linux_device *device, const char *name, char **why)
         return linux_device_fail(why, "cannot bring the TAP interface %s up: %s", name,
                                  strerror(errno));
     }
+    state->index = if_nametoindex(name);
     snprintf(device->interface, sizeof(device->interface), "%s", name);
     snprintf(device->text, sizeof(device->text), "%s: TAP%s", name, existed ? "" : ", made here");
     return true;
@@ -99,8 +117,24 @@ static bool tap_open(struct linux_device *device, const struct system *system,
     return true;
 }
 
+static void tap_poll(struct linux_device *device, struct pollfd *polled)
+{
+    const struct tap_state *state = device->state;
+    polled[0] = (struct pollfd){.fd = state->watch, .events = POLLIN};
+}
+
+static void tap_serve(struct linux_device *device, const struct pollfd *polled)
+{
+    struct tap_state *state = device->state;
+    if (polled[0].revents != 0 && state->watch >= 0) {
+        linux_link_serve(device, &state->watch, state->index);
+    }
+}
+
 const struct linux_device_kind linux_device_tap = {
     .name = "tap",
     .open = tap_open,
     .close = tap_close,
+    .poll = tap_poll,
+    .serve = tap_serve,
 };

@@ -345,37 +345,6 @@ def test_interface_down_and_up(echo, lab, side):
         echo.serves_again(client)
 
 
-def test_interface_gone(lab, tmp_path):
-    """The interface is deleted: the loader says so once, and goes on until it is ended. Others that
-    go are no concern of its."""
-    for name in ("gone0", "other0"):
-        lab.system.run(["ip", "link", "add", name, "type", "veth", "peer", "name", f"{name}p"])
-    lab.system.run(["ip", "link", "set", "gone0", "up"])
-    state, log = tmp_path / "state.json", tmp_path / "log"
-    with open(log, "wb") as output:
-        process = lab.system.start(
-            [str(lib.SDDF), "run", str(lib.ECHO), "--netdev", "gone0", "--state", str(state)],
-            stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT)
-    try:
-        assert lib.wait_until(state.exists, 20), log.read_text()
-        lab.system.run(["ip", "link", "del", "other0"])
-        time.sleep(0.3)
-        assert " is gone" not in log.read_text()
-        lab.system.run(["ip", "link", "del", "gone0"])
-        assert lib.wait_until(lambda: "ethernet0: interface gone0 is gone" in log.read_text(), 5)
-        time.sleep(0.3)
-        assert process.poll() is None
-        process.send_signal(signal.SIGINT)
-        assert process.wait(60) == 0
-        assert log.read_text().count(" is gone") == 1
-    finally:
-        process.kill()
-        process.wait()
-        lab.system.children.remove(process)
-        for name in ("gone0", "other0"):
-            lab.system.run(["ip", "link", "del", name], check=False)
-
-
 # ---- wrong usage ----------------------------------------------------------------------------------
 
 
