@@ -7,7 +7,7 @@
  * and sleeps until the next moment at which a PD could have used up what it has.
  *
  * A PD over its budget gets a signal: it is traced, so it stops without having run another
- * instruction, and the tracer (supervise.c) leaves it there until the keeper says that its next
+ * instruction, and the tracer (tracer.c) leaves it there until the keeper says that its next
  * period has begun. A period begins when its PD first uses the CPU after the last one ended, and
  * what a PD had too much is taken from its next period.
  */
@@ -38,13 +38,6 @@ struct linux_keeper {
     pthread_t thread;
     int cpu;
 };
-
-static uint64_t now_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
 
 static uint64_t smaller(uint64_t a, uint64_t b)
 {
@@ -164,7 +157,7 @@ static bool due(const struct linux_keeper *keeper, const struct linux_pd *pd, ui
 static uint64_t look(struct linux_keeper *keeper)
 {
     struct linux_loader *loader = keeper->loader;
-    uint64_t used[MK_PDS], now = now_ns(), next = NEVER;
+    uint64_t used[MK_PDS], now = linux_now_ns(), next = NEVER;
     pthread_mutex_lock(&loader->reaping);
     for (size_t i = 0; i < loader->system->pd_count; i++) {
         struct linux_pd *pd = &loader->pds[i];
@@ -188,7 +181,7 @@ static void *keep(void *argument)
     struct pollfd end = {.fd = keeper->loader->keepers_end, .events = POLLIN};
     prctl(PR_SET_TIMERSLACK, 1, 0, 0, 0); /* (real-time threads have none) */
     do {
-        uint64_t next = look(keeper), now = now_ns();
+        uint64_t next = look(keeper), now = linux_now_ns();
         uint64_t rest = next > now + SHORTEST ? next - now : SHORTEST;
         struct timespec timeout = {(time_t)(rest / 1000000000), (long)(rest % 1000000000)};
         ppoll(&end, 1, next == NEVER ? NULL : &timeout, NULL);

@@ -166,6 +166,13 @@ struct linux_loader {
 
 void linux_complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+static inline uint64_t linux_now_ns(void) /* CLOCK_MONOTONIC */
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
 /* memory.c */
 extern const struct linux_memory linux_no_memory;
 bool linux_memory_open(struct linux_memory *memory, const char *name, uint64_t size,
@@ -226,10 +233,14 @@ bool linux_supervise_hold(struct linux_loader *loader); /* until every PD is set
 bool linux_supervise_go(struct linux_loader *loader);
 bool linux_supervise(struct linux_loader *loader); /* false: no PD was left alive */
 void linux_supervise_end(struct linux_loader *loader);
+void linux_supervise_release(struct linux_loader *loader); /* the last step: signals as before */
+
+/* tracer.c: what becomes of one PD */
 void linux_ring(const struct linux_pd *pd); /* its doorbell */
 void linux_continue(struct linux_pd *pd);   /* from a stop, unless something else keeps it there */
 void linux_mark_dead(struct linux_loader *loader, struct linux_pd *pd, bool dead);
-void linux_supervise_release(struct linux_loader *loader); /* the last step: signals as before */
+void linux_process_look(struct linux_loader *loader, struct linux_pd *pd); /* something has come */
+void linux_process_bury(struct linux_loader *loader, struct linux_pd *pd); /* it has been killed */
 
 /* fault.c; `signal` is the one that the PD is stopped at */
 void linux_fault_report(struct linux_loader *loader, struct linux_pd *pd, int signal);
