@@ -59,7 +59,7 @@ bool linux_memory_open(struct linux_memory *memory, const char *name, uint64_t s
 {
     *memory = linux_no_memory;
     bool huge = page_size == HUGE_PAGE;
-    if (huge && open_pages(memory, name, size, HUGE_PAGE, MFD_HUGETLB | MFD_HUGE_2MB, false)) {
+    if (huge && open_pages(memory, name, size, HUGE_PAGE, MFD_HUGETLB | MFD_HUGE_2MB, executable)) {
         /* It is there in huge pages. */
     } else {
         if (huge)

@@ -109,10 +109,11 @@ static bool plan_regions(struct linux_loader *loader, struct linux_pd *pd)
         const struct system_map *map = &pd->system->maps[i];
         int fd = -1;
         uint64_t offset = 0, size = 0;
-        if (map->perms & SYSTEM_EXECUTE) {
-            linux_complain("%s: mapping of region %s: executable regions are not supported on "
+        const struct system_region *region = &loader->system->regions[map->region];
+        if (map->perms & SYSTEM_EXECUTE && region->has_phys) {
+            linux_complain("%s: mapping of region %s: a device's memory cannot be executed on "
                            "Linux",
-                           pd->system->name, loader->system->regions[map->region].name);
+                           pd->system->name, region->name);
             return false;
         }
         linux_region_backing(loader, map->region, map->perms & SYSTEM_WRITE, &fd, &offset, &size);

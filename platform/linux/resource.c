@@ -47,6 +47,17 @@ bool linux_device_used(const struct system *system, const struct board_device *d
     return false;
 }
 
+/* May one of the PDs execute what it holds? */
+static bool is_code(const struct system *system, size_t region)
+{
+    for (size_t i = 0; i < system->pd_count; i++)
+        for (size_t j = 0; j < system->pds[i].map_count; j++)
+            if (system->pds[i].maps[j].region == region &&
+                system->pds[i].maps[j].perms & SYSTEM_EXECUTE)
+                return true;
+    return false;
+}
+
 static bool open_regions(struct linux_loader *loader)
 {
     const struct system *system = loader->system;
@@ -56,7 +67,7 @@ static bool open_regions(struct linux_loader *loader)
     for (size_t i = 0; i < system->region_count; i++) {
         const struct system_region *region = &system->regions[i];
         if (!region->has_phys && !linux_memory_open(&loader->memory[i], region->name, region->size,
-                                                    region->page_size, false))
+                                                    region->page_size, is_code(system, i)))
             return false;
     }
     return true;

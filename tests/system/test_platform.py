@@ -128,6 +128,21 @@ def test_faults_are_named_and_harm_nobody_else(run):
     assert system.status == 0
 
 
+def test_code_in_a_region(run):
+    """perms="rx": one may write it and not execute, another execute and not write."""
+    def code(perms):
+        return f'<map mr="code" vaddr="0x10000000" perms="{perms}" setvar_vaddr="code"/>'
+
+    with run(region("code") + pd("coder", "coder", 10, code("rw")) +
+             pd("runner", "coder", 20, code("rx")) + channel("coder", 1, "runner", 0)) as system:
+        system.printed("runner", "4711 was executed", 30)
+        system.complained("sddf: runner: fault: forbidden write of address 0x10000000 in region code, "
+                          "which it has r-x")
+        assert {m["perms"] for p in system.state()["pds"] for m in p["maps"]} >= {"rw", "rx"}
+    assert system.lines("runner") == ["4711 was executed"]
+    assert system.status == 0
+
+
 DOORBELLS = {
     "fill": "forbidden system call 1 (write)",
     "steal": "forbidden system call 0 (read)",
@@ -226,6 +241,7 @@ def test_sixty_three_pds_and_sixty_two_channels(run):
     (many(63) + pd("one_more", "hello", 10), "64 protection domains; there can be 63"),
     (many(63) + channel("hub", 62, "pd3", 6), 'id="62" is out of range; it goes from 0 to 61'),
     (many(63) + channel("hub", 61, "pd3", 6), '"hub" has two channels or interrupts with id 61'),
+    (pd("hello", "hello", 1, more='cpu="63"'), "hello: cpu 63 was asked for, but this process may use"),
 ])
 def test_more_is_refused(run, description, message):
     system = run(description)

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A region that holds code: "coder" writes a function into it and tells "runner", which may execute
+ * and read it, and calls it; then it tries to write, which is a fault.
+ */
+#include <stdint.h>
+#include <string.h>
+
+#include <microkit.h>
+
+unsigned char *code; /* set by the description */
+
+/* mov $4711, %eax; ret */
+static const unsigned char function[] = {0xb8, 0x67, 0x12, 0x00, 0x00, 0xc3};
+
+void init(void)
+{
+    if (strcmp(microkit_name, "coder") == 0) {
+        memcpy(code, function, sizeof function);
+        microkit_notify(1);
+    }
+}
+
+void notified(microkit_channel ch)
+{
+    (void)ch;
+    int answer = ((int (*)(void))(uintptr_t)code)();
+    microkit_dbg_put32((seL4_Uint32)answer);
+    microkit_dbg_puts(" was executed\n");
+    *(volatile unsigned char *)code = 0;
+    microkit_dbg_puts("and overwritten\n");
+}
