@@ -91,7 +91,7 @@ def test_one_client_differs_in_what_its_rows_say():
     assert difference("e11_5", "e11_4") == {(ALICE, "copy"): (None, "false")}
     assert difference("e11_5", "e11_2") == {
         (NETWORK, "shared"): (None, "false"), (NETWORK, "policy"): ("signalled", None),
-        (ALICE, "rx"): ("64", None)}
+        (ALICE, "rx"): ("128", None)}
 
 
 @pytest.mark.parametrize("experiment", ["e8", "e9"])
