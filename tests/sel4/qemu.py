@@ -81,7 +81,7 @@ class System(lib.System):
         self.device_options, self.machine_options = device_options, machine_options
         self.monitor = None
 
-    def start(self, seconds=60):
+    def start(self, seconds=240):
         monitor = self.folder / "monitor"
         command = self.board.qemu_command(
             self.image, f"tap,ifname={self.lab.system_interface},script=no,downscript=no",

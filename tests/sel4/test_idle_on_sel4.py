@@ -11,7 +11,7 @@ from conftest import BOARD, CONFIG
 from test_ipbench import connect, idle_share
 
 PERIOD = 10_000_000  # ns between two packets
-PACKETS = 50
+PACKETS = 20
 
 
 @pytest.fixture(scope="module")
@@ -21,33 +21,28 @@ def echo(boot):
     system.stop()
 
 
-def trickle(echo, lab, pause):
-    """One packet after the other, `pause` seconds apart: (busy, total), in ns for each packet."""
+def trickle(echo, lab):
+    """One packet after the other, with a pause in between: how long each kept the system busy."""
     client = echo.clients[0]
-    with connect(lab, client) as controller, lab.udp(timeout=30) as sock:
+    with connect(lab, client) as controller, lab.udp(timeout=60) as sock:
         sock.connect((client.ip, 7))
         controller.prepare().start()
         for number in range(PACKETS):
             sock.send(b"%064d" % number)
             assert sock.recv(100) == b"%064d" % number
-            time.sleep(pause)
+            time.sleep(0.05)
         idle, total = controller.stop()
-    return (total - idle) / PACKETS, total / PACKETS
+    return (total - idle) / PACKETS
 
 
 def test_idle_when_idle(echo, lab):
-    """At least 95 % at one packet each 10 ms of the guest's time. How long that is for us, is found
-    out first."""
-    _, guest_seconds = idle_share(lab, echo.clients[0], 1)
-    pause = PERIOD / 1e9 / guest_seconds
-    for _ in range(8):
-        busy, total = trickle(echo, lab, pause)
-        print(f"{busy / 1000:.1f} us busy of {total / 1000:.1f} us for each packet")
-        if total >= PERIOD:
-            break
-        pause *= 1.2 * PERIOD / total
-    assert total >= PERIOD
-    assert busy <= PERIOD * 0.05
+    """At least 95 % at one packet each 10 ms of the guest's time. How much of that passes in a pause
+    of ours, is the host's affair, so what a packet takes, and what 10 ms without any take, are
+    measured apart. (Some of the latter counts twice.)"""
+    quiet, _ = idle_share(lab, echo.clients[0], 1)
+    busy = trickle(echo, lab)
+    print(f"{quiet:.1%} idle when left alone; {busy / 1000:.1f} us busy for each packet")
+    assert busy + (1 - quiet) * PERIOD <= PERIOD * 0.05
 
 
 def test_busy_when_busy(echo, lab):
