@@ -33,15 +33,15 @@ static inline bool echo_addresses_parse(struct echo_addresses *a, int count, cha
 static inline void echo_swap(void *a, void *b, size_t n)
 {
     char t[16];
-    memcpy(t, a, n);
-    memcpy(a, b, n);
-    memcpy(b, t, n);
+    __builtin_memcpy(t, a, n);
+    __builtin_memcpy(a, b, n);
+    __builtin_memcpy(b, t, n);
 }
 
 static inline bool echo_ours(const struct echo_addresses *a, const void *ip)
 {
     for (int i = 0; i < a->count; i++) {
-        if (memcmp(ip, &a->address[i], 4) == 0) {
+        if (__builtin_memcmp(ip, &a->address[i], 4) == 0) {
             return true;
         }
     }
@@ -62,7 +62,7 @@ static inline bool echo_answer(const struct echo_addresses *a, char *frame, unsi
         }
         arp[7] = ARPOP_REPLY;
         echo_swap(arp + 8, arp + 18, 10);
-        memcpy(arp + 8, echo_mac, 6);
+        __builtin_memcpy(arp + 8, echo_mac, 6);
     } else {
         struct iphdr *ip = (void *)(frame + 14);
         struct udphdr *udp = (void *)(frame + 34);
@@ -74,7 +74,7 @@ static inline bool echo_answer(const struct echo_addresses *a, char *frame, unsi
         echo_swap(&ip->saddr, &ip->daddr, 4);
         echo_swap(&udp->source, &udp->dest, 2);
     }
-    memcpy(eth->ether_dhost, eth->ether_shost, 6);
-    memcpy(eth->ether_shost, echo_mac, 6);
+    __builtin_memcpy(eth->ether_dhost, eth->ether_shost, 6);
+    __builtin_memcpy(eth->ether_shost, echo_mac, 6);
     return true;
 }

@@ -83,6 +83,11 @@ void check_left_out(const struct check *c, const struct system_network *network)
     }
     for (size_t i = 0; i < network->client_count; i++) {
         const struct network_client *client = &network->clients[i];
+        if (network->shared && client->in_place) {
+            system_error(c->errors, client->place,
+                         "in_place=\"true\" lets the device read what all clients receive; it is "
+                         "for the one client of a network with shared=\"false\"");
+        }
         if (network->shared && client->has_copier) {
             continue;
         }

@@ -164,9 +164,10 @@ static void make_driver(struct making *m)
     expand_device(m->e, m->driver, m->device, &m->io, &driver->device, n->place);
     driver->device.ring_size = (uint32_t)(n->ring_size != 0 ? n->ring_size : m->device->ring_size);
     m->dma = region(m, "", "rx_dma", n->rx_buffers * NET_BUFFER_SIZE, n->place);
-    /* What it receives the device may write; only where nothing can tell the two may it read that.
-     */
-    m->dma_io = expand_io(m->e, &m->io, m->dma, m->device->card_count != 0 ? W : RW);
+    /* What it receives the device may write. It may read that only where nothing can tell the two,
+     * or where it is sent from there. */
+    const bool read = m->device->card_count == 0 || n->clients[0].in_place;
+    m->dma_io = expand_io(m->e, &m->io, m->dma, read ? RW : W);
     driver_data(m, m->dma, m->dma_io, RW);
     driver->stats = stats(m, m->driver, "driver");
 }
@@ -358,11 +359,17 @@ static void make_direct(struct making *m)
     make_driver_pairs(m, (struct side){c->pd, &client.rx}, (struct side){c->pd, &client.tx});
     make_client_rx_dma(m, c, &client);
     client.rx_data.io_address = m->dma_io;
-    size_t data = region(m, name, "tx_data", c->tx * NET_BUFFER_SIZE, c->place);
-    client.tx_data = expand_map(m->e, c->pd, data, RW);
-    client.tx_data.io_address = expand_io(m->e, &m->io, data, R);
+    if (c->in_place) {
+        client.tx_data = client.rx_data;
+        client.tx_own = 0;
+        driver_data(m, m->dma, m->dma_io, R);
+    } else {
+        size_t data = region(m, name, "tx_data", c->tx * NET_BUFFER_SIZE, c->place);
+        client.tx_data = expand_map(m->e, c->pd, data, RW);
+        client.tx_data.io_address = expand_io(m->e, &m->io, data, R);
+        driver_data(m, data, client.tx_data.io_address, R);
+    }
     client.tx_buffer_count = (uint32_t)c->tx;
-    driver_data(m, data, client.tx_data.io_address, R);
     client_identity(m, c, name, &client);
     expand_configure(m->e, c->pd, "sddf_net_config", SDDF_ROLE_NET_CLIENT, &client, sizeof(client));
     free(name);

@@ -42,6 +42,7 @@ struct network_client {
     uint64_t limit;  /* bits/s; 0: none */
     uint64_t window; /* us; 0 without a limit */
     bool has_copier; /* or it is at virt_rx itself */
+    bool in_place;   /* at the driver itself: it sends from the buffers that it receives in */
     struct system_component copy;
     struct system_place place;
 };

@@ -50,6 +50,7 @@ static const struct xml_name network_client_attributes[] = {
     {.name = "limit"},
     {.name = "window"},
     {.name = "copy"},
+    {.name = "in_place"},
     {.name = "copy_priority"},
     {.name = "copy_cpu"},
     {.name = "copy_budget"},
@@ -261,6 +262,15 @@ static void parse_network_client(struct parse *p, xmlNodePtr node, struct system
     xml_power_of_two(&p->xml, node, "tx", NETWORK_QUEUE_MAX, &client.tx);
     parse_share(p, node, network, &client);
     xml_bool(&p->xml, node, "copy", &client.has_copier);
+    xml_bool(&p->xml, node, "in_place", &client.in_place);
+    if (client.in_place) {
+        if (xmlHasProp(node, (const xmlChar *)"tx") != NULL) {
+            system_error(p->xml.errors, client.place,
+                         "with in_place=\"true\" a client has no buffers of its own to send; "
+                         "remove \"tx\"");
+        }
+        client.tx = network->rx_buffers;
+    }
     if (!network->shared) {
         parse_direct(p, node, (const char *const[]){"rx", "copy"}, 2);
     }

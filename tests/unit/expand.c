@@ -360,6 +360,49 @@ static void test_less_isolation(void **state)
     }
 }
 
+static unsigned device_rights(const struct system *s, const char *region)
+{
+    unsigned perms = 0;
+    for (size_t i = 0; i < s->io_space_count; i++) {
+        const struct system_io_space *space = &s->io_spaces[i];
+        for (size_t j = 0; j < space->map_count; j++) {
+            const struct system_iomap *map = &space->maps[j];
+            perms |= strcmp(s->regions[map->region].name, region) == 0 ? map->perms : 0;
+        }
+    }
+    return perms;
+}
+
+/* One set of buffers: the device writes to them and sends from them, and there are no others. */
+static void test_in_place(void **state)
+{
+    (void)state;
+    static const char in_place[] =
+        "<system><protection_domain name=\"a\"><program_image path=\"net.elf\"/>"
+        "</protection_domain><network device=\"ethernet0\" rx_buffers=\"64\" shared=\"false\">"
+        "<client pd=\"a\" mac=\"52:54:00:00:00:01\" ip=\"10.0.0.10/24\"%s/></network></system>";
+    for (int i = 0; i < 2; i++) {
+        struct loaded l;
+        load_text(&l, model_format(in_place, i ? " in_place=\"true\"" : ""));
+        const struct net_client_config *a = config(&l.system, "a", "sddf_net_config");
+        const struct net_driver_config *driver =
+            config(&l.system, "ethernet0_driver", "sddf_net_config");
+        assert_int_equal(a->tx_data.vaddr == a->rx_data.vaddr, i);
+        assert_int_equal(driver->data[0].io_address == driver->data[1].io_address, i);
+        assert_int_equal(a->tx_own, !i);
+        assert_int_equal(driver->data_count, 2);
+        if (i) {
+            assert_int_equal(a->tx_buffer_count, 64);
+            assert_int_equal(a->tx_data.io_address, a->rx_data.io_address);
+            assert_int_equal(driver->data[1].size, driver->data[0].size);
+            assert_int_equal(device_rights(&l.system, "ethernet0_rx_dma"),
+                             SYSTEM_READ | SYSTEM_WRITE);
+            assert_int_equal(model_region(&l.system, "ethernet0_a_tx_data"), SYSTEM_NONE);
+        }
+        unload(&l);
+    }
+}
+
 static char *emitted(const struct system *system)
 {
     char *text = NULL;
@@ -401,7 +444,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rights),         cmocka_unit_test(test_driver_with_data),
         cmocka_unit_test(test_configurations), cmocka_unit_test(test_limit_takes_a_timer),
-        cmocka_unit_test(test_less_isolation), cmocka_unit_test(test_plain),
+        cmocka_unit_test(test_less_isolation), cmocka_unit_test(test_in_place),
+        cmocka_unit_test(test_plain),
     };
     return cmocka_run_group_tests(tests, make_programs, remove_programs);
 }
