@@ -184,7 +184,19 @@ bool linux_debug_aloof(const struct linux_pd *pd)
     return pd->hosted || pd->inspect == LINUX_DEBUG_GDB;
 }
 
-bool linux_debug_release(struct linux_pd *pd)
+/*
+ * A PD is not dumpable (process.c), so only who has CAP_SYS_PTRACE over it may attach: root, or who
+ * owns its user namespace, if it has one.
+ */
+static const char *missing(const struct linux_loader *loader)
+{
+    return loader->sandbox != LINUX_SANDBOX_NONE
+               ? ""
+               : "\n(As user namespaces are not permitted here, a debugger needs CAP_SYS_PTRACE: "
+                 "attach it as root. --strace and --core need nothing.)";
+}
+
+bool linux_debug_release(const struct linux_loader *loader, struct linux_pd *pd)
 {
     /* It stays stopped, as by a user's SIGSTOP: whoever attaches finds it at the exit page's end.
      */
@@ -194,8 +206,8 @@ bool linux_debug_release(struct linux_pd *pd)
     linux_complain("%s: process %d waits for a debugger, before its first instruction. Attach one "
                    "with\n  gdb -q -ex 'set sysroot' -ex 'handle SIGSTOP SIGCONT nostop noprint "
                    "nopass' -ex 'shell kill -CONT %d' -ex 'tbreak init' -ex continue %s %d\n"
-                   "or let it go with\n  kill -CONT %d",
+                   "or let it go with\n  kill -CONT %d%s",
                    pd->system->name, (int)pd->pid, (int)pd->pid, pd->path, (int)pd->pid,
-                   (int)pd->pid);
+                   (int)pd->pid, missing(loader));
     return true;
 }

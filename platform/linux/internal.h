@@ -289,7 +289,8 @@ bool linux_debug_plan(struct linux_loader *loader); /* before anything is planne
 bool linux_debug_program(struct linux_loader *loader, struct linux_pd *pd, char **why);
 bool linux_debug_released(const struct linux_pd *pd);
 bool linux_debug_aloof(const struct linux_pd *pd); /* nothing can be done to its registers */
-bool linux_debug_release(struct linux_pd *pd);     /* in place of letting it go */
+bool linux_debug_release(const struct linux_loader *loader,
+                         struct linux_pd *pd); /* in place of letting it go */
 void linux_debug_close(struct linux_pd *pd);
 _Noreturn void linux_debug_execute(const struct linux_pd *pd, int complaint);
 

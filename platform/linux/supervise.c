@@ -103,7 +103,7 @@ bool linux_supervise_go(struct linux_loader *loader)
         pd->state = LINUX_PD_RUNNING;
         bool gone_on = pd->hosted ? true /* it waits for nobody */
                        : pd->inspect == LINUX_DEBUG_GDB
-                           ? linux_debug_release(pd)
+                           ? linux_debug_release(loader, pd)
                            : ptrace(linux_trace_request(pd), pd->pid, 0, 0) == 0;
         if (!gone_on) {
             linux_complain("%s: cannot be let go: %s", pd->system->name, strerror(errno));

@@ -86,21 +86,38 @@ def test_strace(run):
     assert system.status == 0
 
 
-def test_gdb(run):
+NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+
+
+def as_nobody(run_as, inside=()):
+    """A function that runs systems as another user, or skips where that one may not."""
+    for command in (["test", "-r", lib.SDDF], ["unshare", "-Ur", "true"]):
+        if os.geteuid() != 0 or subprocess.run([*NOBODY, *command], check=False,
+                                               capture_output=True).returncode != 0:
+            pytest.skip("another user may not read the build, or may make no user namespaces")
+    return lambda description, *options: run_as([*NOBODY, *inside], description, "-b", "linux_tap",
+                                                *options)
+
+
+@pytest.mark.parametrize("user", ["self", "nobody"])
+def test_gdb(run, run_as, user):
     """The command that is printed: the PD stands before its first instruction, goes on, and stops
-    where it is told to; its neighbours do not wait."""
+    where it is told to; its neighbours do not wait. All that without privileges, too."""
     needs("gdb")
-    if os.geteuid() != 0 and lib.Path("/proc/sys/kernel/yama/ptrace_scope").read_text() != "0\n":
-        pytest.skip("this user may only trace what it has started (kernel.yama.ptrace_scope)")
+    prefix = []
+    if user == "nobody":
+        run, prefix = as_nobody(run_as), NOBODY
     with run(CARELESS + HELLO, "--gdb", "careless") as system:
         system.complained("\n  kill -CONT ", 30)
+        assert "CAP_SYS_PTRACE" not in system.err()
         system.printed("hello", "hello from hello", 30)
         pid = system.pd("careless")["pid"]
         assert lib.process_state(pid) in "tT" and not system.lines("careless")
         command = next(line for line in system.err().splitlines() if line.startswith("  gdb "))
         assert command.endswith(f"{PROGRAMS / 'test_careless.elf'} {pid}")
         done = subprocess.run(
-            ["timeout", "-k", "1", "60", "sh", "-c", command.replace("gdb -q", "gdb -nx -q -batch", 1) +
+            [*prefix, "timeout", "-k", "1", "60", "sh", "-c",
+             command.replace("gdb -q", "gdb -nx -q -batch", 1) +
              " -ex bt -ex 'print microkit_name' -ex 'tbreak microkit_dbg_puts' -ex continue"
              " -ex 'print *shared'"],
             stdin=subprocess.DEVNULL, capture_output=True, text=True)
@@ -108,6 +125,35 @@ def test_gdb(run):
         assert "Temporary breakpoint 1, init () at " in said, said
         assert '$1 = "careless"' in said and "$2 = 4711" in said, said
         system.printed("careless", "still here", 30)  # gdb has gone, and it goes on.
+    assert system.status == 0
+
+
+def test_what_gdb_lacks(run_as):
+    """Without user namespaces nobody but root may attach: it says so, and the rest works."""
+    run = as_nobody(run_as, ["unshare", "-Ur", "sh", "-c",
+                             "echo 0 > /proc/sys/user/max_user_namespaces && "
+                             'exec setpriv --bounding-set -all --inh-caps -all "$@"', "sh"])
+    with run(CARELESS + HELLO, "--gdb", "careless", "--strace", "hello") as system:
+        system.complained("a debugger needs CAP_SYS_PTRACE: attach it as root", 30)
+        system.complained("sddf: hello: system call write(2 debug output", 30)
+        os.kill(system.pd("careless")["pid"], 18)  # SIGCONT
+        system.printed("careless", "still here", 30)
+    assert "namespaces are not permitted here" in system.err()
+    assert system.status == 0
+
+
+@pytest.mark.parametrize("option, text", [
+    ("--strace", "careless: system call write(2 debug output"),
+    ("--valgrind", "Conditional jump or move depends on uninitialised value(s)"),
+    ("--asan", "ERROR: AddressSanitizer: global-buffer-overflow")])
+def test_without_privileges(run_as, sanitized, option, text):  # pylint: disable=unused-argument
+    """The other ways to look inside, as another user."""
+    if option == "--valgrind":
+        needs("valgrind")
+    with as_nobody(run_as)(CARELESS + HELLO, option, "careless") as system:
+        assert lib.wait_until(lambda: text in system.out() + system.err(), 60), \
+            system.out() + system.err()
+        system.printed("hello", "hello from hello", 30)
     assert system.status == 0
 
 
