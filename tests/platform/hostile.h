@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include <elf.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/syscall.h>
@@ -67,6 +68,9 @@ static const struct hostile_call {
     {"brk", SYS_brk, 0, 0, 0, 0, 0, 0},
     {"memfd_create", SYS_memfd_create, (long)"", 0, 0, 0, 0, 0},
     {"ftruncate of its doorbell", SYS_ftruncate, 1, 0, 0, 0, 0, 0},
+    {"ftruncate of what might be a region", SYS_ftruncate, 4, 1 << 30, 0, 0, 0, 0},
+    {"remap_file_pages", SYS_remap_file_pages, (long)SHARED, 4096, 0, 1, 0, 0},
+    {"madvise: to take pages out of a region", SYS_madvise, (long)SHARED, 4096, 9, 0, 0, 0},
     {"fallocate", SYS_fallocate, 3, 0, 0, 1 << 30, 0, 0},
     {"fcntl: flags of its doorbell", SYS_fcntl, 1, 4, 04000, 0, 0, 0},
     {"fcntl: flags of a peer's doorbell", SYS_fcntl, 3, 4, 04000, 0, 0, 0},
@@ -161,6 +165,26 @@ static inline void overwrite(unsigned char with)
     }
 }
 
+/* All that is its own besides: its data and its whole stack. Then it spins, with nothing left. */
+static inline _Noreturn void overwrite_itself(void)
+{
+    const Elf64_Ehdr *header = (const Elf64_Ehdr *)UINT64_C(0x1ff000);
+    const Elf64_Phdr *segment = (const Elf64_Phdr *)((uintptr_t)header + header->e_phoff);
+    while (segment->p_type != PT_LOAD || (segment->p_flags & PF_W) == 0)
+        segment++;
+    __asm__ volatile(
+        "rep stosb\n"
+        "mov %[stack], %%rdi\n"
+        "mov %[size], %%rcx\n"
+        "rep stosb\n"
+        "1: jmp 1b\n"
+        :
+        : "D"(segment->p_vaddr), "c"(segment->p_memsz),
+          "a"(0xff), [stack] "r"(MK_STACK_TOP - UINT64_C(0x2000)), [size] "r"(UINT64_C(0x2000))
+        : "memory");
+    __builtin_unreachable();
+}
+
 static unsigned hostile_next; /* survives restarts */
 
 /* Returns only when nothing is left to be tried but what is not refused. */
@@ -190,6 +214,5 @@ static inline void hostile_try(void)
     for (unsigned i = 0; i < 100000; i++) /* an honest ring, a hundred thousand times */
         call(SYS_write, 3, (long)&BOOT->one, 8, 0, 0, 0);
     say("has overwritten what it can write, rung without end, and now spins", "");
-    for (;;)
-        __asm__ volatile("" : : : "memory");
+    overwrite_itself();
 }

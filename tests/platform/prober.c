@@ -12,6 +12,9 @@
 #define DESCRIPTORS 12   /* of all calls; more than it has */
 #define ALL         1024 /* of those that it may make on one */
 
+/* What is no number of a descriptor, though the kernel might take the lower half of some as one. */
+static const long odd[] = {-1, -100, (1L << 32) + 1, (1L << 32) + 3, 1L << 31};
+
 static void probe(const char *arguments, long number, long descriptor, long b, long c)
 {
     if (call(number, descriptor, b, c, 0, 0, 0) == (long)REFUSED)
@@ -35,6 +38,10 @@ void init(void)
             if (number != SYS_read || descriptor != BOOT->doorbell)
                 probe("one ", number, descriptor, (long)&BOOT->one, sizeof BOOT->one);
         }
+    }
+    for (long number = 0; number < NUMBERS; number++) {
+        for (unsigned i = 0; i < sizeof odd / sizeof odd[0] && number != SYS_ppoll; i++)
+            probe("odd ", number, odd[i], (long)&BOOT->one, sizeof BOOT->one);
     }
     microkit_dbg_puts("probed\n");
 }
