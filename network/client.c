@@ -32,23 +32,37 @@ static struct {
     struct buffers rx;
     struct buffers tx;
     uint64_t count[NET_STAT_COUNT];
+    bool rare; /* some that are not counted for every packet have changed */
     struct net_stats *stats;
 } client;
+
+/* What is counted while all is well: these counters are published after every pass. */
+#define OFTEN (NET_STAT_SIGNALS + 1)
+_Static_assert(NET_STAT_RX_PACKETS < OFTEN && NET_STAT_RX_BYTES < OFTEN &&
+                   NET_STAT_TX_PACKETS < OFTEN && NET_STAT_TX_BYTES < OFTEN &&
+                   NET_STAT_COPIED_BYTES < OFTEN && NET_STAT_WAKEUPS < OFTEN,
+               "and NET_STAT_TX_COPIED_BYTES; all others are rare");
+
+static void count_rare(enum net_stat stat)
+{
+    client.count[stat]++;
+    client.rare = true;
+}
 
 /*
  * Takes over the buffer that a neighbour's entry names. False if the address is outside the
  * region, or if the buffer is here already: then the neighbour has made it up.
  */
-static bool accept(struct buffers *b, uint64_t address, uint32_t *buffer)
+static inline bool accept(struct buffers *b, uint64_t address, uint32_t *buffer)
 {
     const uint64_t offset = address - b->base;
     if (offset / NET_BUFFER_SIZE >= b->count) {
-        client.count[NET_STAT_REFUSED_ADDRESS]++;
+        count_rare(NET_STAT_REFUSED_ADDRESS);
         return false;
     }
     *buffer = (uint32_t)(offset / NET_BUFFER_SIZE);
     if (b->place[*buffer] != AWAY) {
-        client.count[NET_STAT_REFUSED_OWNER]++;
+        count_rare(NET_STAT_REFUSED_OWNER);
         return false;
     }
     b->place[*buffer] = IN_USE;
@@ -65,7 +79,7 @@ static struct net_entry empty_entry(const struct buffers *b, uint32_t buffer)
 static bool put_aside(struct buffers *b, uint32_t buffer)
 {
     if (buffer >= b->count || b->place[buffer] != IN_USE) {
-        client.count[NET_STAT_REFUSED_OWNER]++;
+        count_rare(NET_STAT_REFUSED_OWNER);
         return false;
     }
     b->place[buffer] = SPARE;
@@ -77,6 +91,7 @@ static bool put_aside(struct buffers *b, uint32_t buffer)
 void net_client_count(enum net_stat stat, uint64_t n)
 {
     client.count[stat] += n;
+    client.rare |= stat >= OFTEN && stat != NET_STAT_TX_COPIED_BYTES && n != 0;
 }
 
 uint64_t net_client_counted(enum net_stat stat)
@@ -113,7 +128,7 @@ enum net_receive net_client_receive(struct net_frame *frame)
     uint64_t offset = entry.address - client.rx.base;
     if (entry.length < NET_FRAME_MIN || entry.length > NET_FRAME_MAX ||
         entry.length > NET_BUFFER_SIZE - offset % NET_BUFFER_SIZE) {
-        client.count[NET_STAT_REFUSED_LENGTH]++;
+        count_rare(NET_STAT_REFUSED_LENGTH);
         put_aside(&client.rx, buffer); /* the frame makes no sense, but the buffer is ours */
         return NET_RECEIVE_REFUSED;
     }
@@ -128,9 +143,7 @@ enum net_receive net_client_receive(struct net_frame *frame)
 
 void net_client_return(uint32_t buffer)
 {
-    if (put_aside(&client.rx, buffer)) {
-        rx_provide();
-    }
+    put_aside(&client.rx, buffer); /* until the next flush, for the copier does not see it before */
 }
 
 uint32_t net_client_held(void)
@@ -187,7 +200,7 @@ void net_client_send(uint32_t buffer, uint16_t length, uint16_t flags, uint16_t 
                      uint16_t csum_offset)
 {
     if (buffer >= client.tx.count || client.tx.place[buffer] != IN_USE) {
-        client.count[NET_STAT_REFUSED_OWNER]++;
+        count_rare(NET_STAT_REFUSED_OWNER);
         return;
     }
     struct net_entry entry = empty_entry(&client.tx, buffer);
@@ -197,7 +210,7 @@ void net_client_send(uint32_t buffer, uint16_t length, uint16_t flags, uint16_t 
     entry.csum_offset = csum_offset;
     if (!net_queue_enqueue(&client.tx_active, entry)) {
         /* Several were reserved at once, and there was room for the first of them only. */
-        client.count[NET_STAT_DROP_FULL]++;
+        count_rare(NET_STAT_DROP_FULL);
         put_aside(&client.tx, buffer);
         return;
     }
@@ -215,9 +228,13 @@ static void publish_statistics(void)
         return;
     }
     struct net_stats_row *row = &client.stats->row[0];
-    for (unsigned i = 0; i < NET_STAT_COUNT; i++) {
+    const unsigned first = client.rare ? NET_STAT_COUNT : OFTEN;
+    for (unsigned i = 0; i < first; i++) {
         sddf_store_relaxed_u64(&row->count[i], client.count[i]);
     }
+    sddf_store_relaxed_u64(&row->count[NET_STAT_TX_COPIED_BYTES],
+                           client.count[NET_STAT_TX_COPIED_BYTES]);
+    client.rare = false;
 }
 
 /* Publishes, if there is anything new. True: the consumer wants a signal. */

@@ -150,11 +150,16 @@ static inline void frame_copy(uint8_t *to, const uint8_t *from, uint32_t length)
 {
     if (length >= 64) {
         uint32_t last = length - 64;
+        uint32_t i = 0;
         /*@ loop invariant 0 <= i < last + 64;
           @ loop assigns i, to[0 .. length - 1];
           @ loop variant last - i;
           @*/
-        for (uint32_t i = 0; i < last; i += 64) {
+        for (; i + 64 < last; i += 128) {
+            __builtin_memcpy(to + i, from + i, 64);
+            __builtin_memcpy(to + i + 64, from + i + 64, 64);
+        }
+        if (i < last) {
             __builtin_memcpy(to + i, from + i, 64);
         }
         __builtin_memcpy(to + last, from + last, 64);

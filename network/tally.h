@@ -106,17 +106,19 @@ static inline struct net_stats *tally_page_start(const struct sddf_region_config
   @*/
 static inline void tally_flush(struct tally *tally, struct net_stats *page, uint32_t row)
 {
-    /*@ loop invariant tally_ok(tally);
-      @ loop assigns *tally;
-      @ loop variant tally->changed;
+    uint32_t changed = tally->changed;
+    tally->changed = 0;
+    /*@ loop invariant changed < pow2(NET_STAT_COUNT);
+      @ loop assigns changed, tally->count[0 .. NET_STAT_COUNT - 1];
+      @ loop variant changed;
       @*/
-    while (tally->changed != 0) {
-        enum net_stat stat = (enum net_stat)__builtin_ctz(tally->changed);
-        net_stat_add(&page->row[0], stat, tally->count[stat]);
-        if (row != 0) {
-            net_stat_add(&page->row[row], stat, tally->count[stat]);
-        }
+    for (; changed != 0; changed &= changed - 1) {
+        const uint32_t stat = (uint32_t)__builtin_ctz(changed);
+        const uint64_t n = tally->count[stat];
         tally->count[stat] = 0;
-        tally->changed &= tally->changed - 1;
+        net_stat_add(&page->row[0], (enum net_stat)stat, n);
+        if (row != 0) {
+            net_stat_add(&page->row[row], (enum net_stat)stat, n);
+        }
     }
 }

@@ -56,6 +56,8 @@ struct virt_tx {
     struct sddf_queue_consumer driver_free;
     struct sddf_queue_producer driver_active;
     uint32_t driver_enough; /* returned buffers that are worth a signal */
+    uint32_t asked_for;     /* ... and how many we have asked for one for (0: never), */
+    uint32_t asked_at;      /* from this one on */
     struct tx_policy policy;
     struct tx_senders senders;
     struct tx_ranges ranges;

@@ -58,6 +58,12 @@ bool virt_tx_return_request(void)
     for (uint64_t left = virt_tx.hungry; left != 0; left &= left - 1) {
         enough = setup_min(enough, virt_tx.client[bits_first(left)].buffer_count / 2);
     }
-    return !sddf_queue_request_signal_at(&virt_tx.driver_free, setup_max(enough, 1)) &&
+    enough = setup_max(enough, 1);
+    if (enough == virt_tx.asked_for && virt_tx.driver_free.head == virt_tx.asked_at) {
+        return false; /* our mark stands where it should, and nothing had come when we looked */
+    }
+    virt_tx.asked_for = enough;
+    virt_tx.asked_at = virt_tx.driver_free.head;
+    return !sddf_queue_request_signal_at(&virt_tx.driver_free, enough) &&
            drain_again(&virt_tx.driver_free);
 }

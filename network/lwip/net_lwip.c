@@ -29,6 +29,8 @@ static struct {
     bool starved;   /* something could not be sent for want of a Tx buffer */
     uint64_t armed; /* the timer is set to this time; 0: to none */
     bool timer_gone;
+    uint64_t now_ms;  /* when this pass began */
+    bool ran;         /* lwIP proper has, and may have counted something */
     uint32_t address; /* that `up` has been told of, and that is claimed if it must be */
     uint64_t random;
     uint64_t malformed; /* of lwIP's own counts, those that the statistics have */
@@ -49,9 +51,15 @@ static void say(const char *what)
 
 /* ---- what lwIP asks for -------------------------------------------------------------------- */
 
+/* One time for a pass: lwIP asks often, and its clock's steps are longer than most passes. */
 u32_t sys_now(void)
 {
-    return (u32_t)(sddf_clock_now() / SDDF_NS_PER_MS);
+    return (u32_t)stack.now_ms;
+}
+
+static void look_at_clock(void)
+{
+    stack.now_ms = sddf_clock_now() / SDDF_NS_PER_MS;
 }
 
 static uint64_t mix(uint64_t x)
@@ -151,6 +159,7 @@ static void rx_input(const struct net_frame *frame)
     if (datagram_input(p, frame, &netif)) {
         return;
     }
+    stack.ran = true;
     if (netif.input(p, &netif) != ERR_OK) {
         pbuf_free(p);
     }
@@ -267,10 +276,14 @@ bool net_lwip_short_of_buffers(void)
     return net_client_held() > sddf_net_config.rx_buffer_count / 4 * 3;
 }
 
-/* What lwIP has counted since the last time, in the terms of our statistics. */
+/*
+ * What lwIP has counted since the last time, in the terms of our statistics. After what it took in,
+ * and whenever the timer wakes us, for it counts when its own timeouts run, too.
+ */
 static void count_lwip(void)
 {
     const struct stats_ *s = &lwip_stats;
+    stack.ran = false;
     uint64_t malformed = (uint64_t)s->ip.err + s->ip.lenerr + s->ip.chkerr + s->udp.lenerr +
                          s->udp.chkerr + s->tcp.lenerr + s->tcp.chkerr + s->icmp.lenerr +
                          s->icmp.chkerr + s->etharp.proterr;
@@ -294,6 +307,7 @@ static void count_lwip(void)
  */
 static void pass(void)
 {
+    look_at_clock();
     sys_check_timeouts();
     if (stack.starved && net_client_can_send() != 0) {
         stack.starved = false;
@@ -317,7 +331,9 @@ static void pass(void)
         pbuf_free_ooseq();
     }
     follow_address();
-    count_lwip();
+    if (stack.ran) {
+        count_lwip();
+    }
     net_client_flush();
 }
 
@@ -331,8 +347,7 @@ static void arm_timer(void)
     if (sleep == SYS_TIMEOUTS_SLEEPTIME_INFINITE || stack.timer_gone) {
         return;
     }
-    /* sys_now() has just cut off the same fraction of a millisecond. */
-    uint64_t deadline = (sddf_clock_now() / SDDF_NS_PER_MS + sleep) * SDDF_NS_PER_MS;
+    uint64_t deadline = (stack.now_ms + sleep) * SDDF_NS_PER_MS;
     if (stack.armed != 0 && stack.armed <= deadline) {
         return;
     }
@@ -361,6 +376,7 @@ bool net_lwip_notified(microkit_channel ch)
     if (ch == timer_channel()) {
         if (timer_due() & 1u << TIMEOUT_ID) {
             stack.armed = 0;
+            stack.ran = true;
         }
     } else if (ch != sddf_net_config.rx.channel && ch != sddf_net_config.tx.channel) {
         return false;
@@ -385,6 +401,7 @@ bool net_lwip_init(void)
     uint64_t mac = 0;
     memcpy(&mac, config->mac, sizeof(config->mac));
     stack.random = mix(mac) ^ sddf_clock_now();
+    look_at_clock();
 
     /*
      * lwIP prepends headers in place if it believes that payload and struct are one piece, with

@@ -162,6 +162,9 @@ SEEDS = [
     ("virt_tx does not signal the driver", TX,
      "    if (serve()) {\n        /* The one", "    if (serve() && !running) {\n        /* The one",
      "virt_tx"),
+    ("virt_tx does not ask again when it has taken what came", "network/virt_tx_return.c",
+     "enough == virt_tx.asked_for && virt_tx.driver_free.head == virt_tx.asked_at",
+     "enough == virt_tx.asked_for", "virt_tx"),
     ("a client sleeps without asking for a buffer to send", "network/client.c",
      "        idle = drained(&client.tx_free) && idle;\n", "", "virt_tx"),
 ]

@@ -16,7 +16,9 @@
  *
  * Interrupts. Every received frame may interrupt an idle driver. Transmitted ones do so only when
  * somebody is short of their buffers: virt_tx, which says so by its mark in the free queue, or the
- * driver itself, whose ring is full. Otherwise they are gathered when the next frame goes out.
+ * driver itself, whose ring is full. Otherwise they are left where they are until half of the ring
+ * is used up, as are buffers for receiving while the ring is nearly full: what comes one at a time
+ * would cost a good part of what it takes to look at.
  *
  * Checksums. NET_CSUM_WANTED needs VIRTIO_NET_F_CSUM and is refused without. With
  * VIRTIO_NET_F_GUEST_CSUM the device vouches for a frame's checksum in two ways (5.1.6.4), and both
@@ -89,6 +91,12 @@ static uint32_t
 static bool tx_fills; /* the device fills checksums in */
 
 /* ---- Rx ------------------------------------------------------------------------------------ */
+
+/* Has the device used so many of its buffers that it is worth giving it others? */
+static bool rx_provide_due(void)
+{
+    return virtqueue_space(&rx) > rx.slots / 8 || rx_held_count != 0;
+}
 
 /* 5.1.6.3 Setting Up Receive Buffers. True if there may be more to do. */
 static bool rx_provide(void)
@@ -220,6 +228,13 @@ static bool tx_due(void)
     return tx_armed != 0 && virtqueue_pending(&tx) >= tx_armed;
 }
 
+/* Is it time to gather what has been sent: for others, for ourselves, or for want of other work? */
+static bool tx_return_due(void)
+{
+    return virtqueue_space(&tx) <= tx.slots / 2 || tx_held_count != 0 || tx_due() ||
+           sddf_queue_available(&tx_active) == 0;
+}
+
 /* ---- the device ---------------------------------------------------------------------------- */
 
 /* The largest rings that the memory has room for, and the device can have. 0: none at all. */
@@ -336,10 +351,12 @@ static unsigned pass(unsigned directions)
     unsigned again = 0;
     if ((directions & SERVE_RX) != 0) {
         rx_return();
-        again |= !rx.broken && rx_provide() ? SERVE_RX : 0;
+        again |= !rx.broken && rx_provide_due() && rx_provide() ? SERVE_RX : 0;
     }
     if ((directions & SERVE_TX) != 0) {
-        tx_return();
+        if (tx_return_due()) {
+            tx_return();
+        }
         again |= !tx.broken && tx_provide() ? SERVE_TX : 0;
     }
     if (!rx.broken && !tx.broken) {
@@ -383,8 +400,8 @@ static void serve(unsigned directions)
 
 /*
  * Each channel has its direction, for in the other one whoever has something to say has been asked
- * to say it. The device's channel speaks of both; but what was sent is left for the next frame that
- * goes out, unless somebody is short of it.
+ * to say it. The device's channel speaks of both; but what was sent is left for frames that go out
+ * later, unless somebody is short of it.
  */
 void notified(microkit_channel ch)
 {
