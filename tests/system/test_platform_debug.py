@@ -112,7 +112,8 @@ def test_gdb(run, run_as, user):
         assert "CAP_SYS_PTRACE" not in system.err()
         system.printed("hello", "hello from hello", 30)
         pid = system.pd("careless")["pid"]
-        assert lib.process_state(pid) in "tT" and not system.lines("careless")
+        assert lib.wait_until(lambda: lib.process_state(pid) in "tT", 10)
+        assert not system.lines("careless")
         command = next(line for line in system.err().splitlines() if line.startswith("  gdb "))
         assert command.endswith(f"{PROGRAMS / 'test_careless.elf'} {pid}")
         done = subprocess.run(

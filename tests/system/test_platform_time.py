@@ -55,12 +55,18 @@ def test_the_program_that_measures_budgets(run):  # pylint: disable=unused-argum
     """That it sees shares and stretches; what they are, it is to say on a quiet machine."""
     if os.geteuid() != 0:
         pytest.skip("needs real-time priorities")
-    done = lib.command(lib.BUILD / "bench" / "budget", "--seconds", "0.5", "1000/10000", "2000/8000")
-    rows = [line.split() for line in done.stdout.splitlines()[2:]]
-    assert [row[0] for row in rows] == ["1000/10000", "2000/8000"]
+    pairs = ["1000/10000", "2000/8000"]
+    for _ in range(20):  # A busy host may hold every stretch up, and then it says that.
+        done = lib.command(lib.BUILD / "bench" / "budget", "--seconds", "0.5", *pairs)
+        rows = [line.split() for line in done.stdout.splitlines()[2:]]
+        assert [row[0] for row in rows] == pairs, done.stdout
+        if all(len(row) == 13 for row in rows):
+            break
+        assert "no whole stretch was seen" in done.stdout
+    else:
+        pytest.fail(done.stdout)
     assert [row[1] for row in rows] == ["10.00", "25.00"]
-    assert all(0 < float(row[2]) <= 100 and len(row) == 13 and int(row[4]) + int(row[5]) > 0
-               for row in rows), done.stdout
+    assert all(0 < float(row[2]) <= 100 and int(row[4]) > 0 for row in rows), done.stdout
     done = lib.command(lib.BUILD / "bench" / "budget", "10/5", check=False)
     assert done.returncode == 2 and '"10/5" is not BUDGET/PERIOD' in done.stderr
 
