@@ -36,6 +36,7 @@ static inline bool buffers_length_ok(uint32_t length)
 /* Does a frame that begins here end in the same buffer? */
 /*@ requires length <= NET_FRAME_MAX;
   @ assigns \nothing;
+  @ ensures \result <==> offset % NET_BUFFER_SIZE + length <= NET_BUFFER_SIZE;
   @ ensures \result ==> \forall integer b;
   @     b * NET_BUFFER_SIZE <= offset < (b + 1) * NET_BUFFER_SIZE ==>
   @     offset + length <= (b + 1) * NET_BUFFER_SIZE;

@@ -23,6 +23,7 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
 #define FRAME_QINQ 0x88a8 /* another one */
 
 #define FRAME_BROADCAST UINT64_C(0xffffffffffff)
+#define FRAME_MACS      (FRAME_BROADCAST + 1) /* how many addresses there are */
 
 /*@ requires \valid_read(at);
   @ assigns \nothing;
@@ -67,16 +68,17 @@ struct frame_header {
 /* Needs NET_FRAME_MIN bytes. */
 /*@ requires \valid_read(at + (0 .. NET_FRAME_MIN - 1));
   @ assigns \nothing;
+  @ ensures \result.to < FRAME_MACS && \result.from < FRAME_MACS;
   @*/
 static inline struct frame_header frame_read_header(const uint8_t *at)
 {
     uint64_t low = sddf_raw_u64(at);
     uint32_t high = sddf_raw_u32(at + 8);
-    return (struct frame_header){
-        .to = low & FRAME_BROADCAST,
-        .from = low >> 48 | (uint64_t)high << 16,
-        .type = frame_read_be16(at + 12),
-    };
+    struct frame_header header;
+    header.to = low % FRAME_MACS;
+    header.from = low / FRAME_MACS + high * UINT64_C(0x10000);
+    header.type = frame_read_be16(at + 12);
+    return header;
 }
 
 /*

@@ -31,7 +31,21 @@ struct tx_senders {
     struct tx_sender sender[NET_CLIENTS_MAX];
 };
 
+/*@ predicate tx_senders_ok(struct tx_senders *s) =
+  @     mac_table_ok(&s->macs) && s->count <= NET_CLIENTS_MAX;
+  @*/
+
 /* The entry, whose address is an offset, and inside the client's region. */
+/*@ requires \valid_read(entry);
+  @ assigns \nothing;
+  @ ensures good: \result == NET_STAT_COUNT ==>
+  @     NET_FRAME_MIN <= entry->length <= NET_FRAME_MAX &&
+  @     entry->address % NET_BUFFER_SIZE + entry->length <= NET_BUFFER_SIZE;
+  @ ensures checksum: \result == NET_STAT_COUNT && (entry->flags & NET_CSUM_WANTED) != 0 ==>
+  @     NET_FRAME_MIN <= entry->csum_start &&
+  @     entry->csum_start + entry->csum_offset + 2 <= entry->length;
+  @ ensures 0 <= \result <= NET_STAT_COUNT;
+  @*/
 static inline enum net_stat tx_check_entry(const struct net_entry *entry)
 {
     if (!buffers_length_ok(entry->length)) {
@@ -57,6 +71,10 @@ static inline enum net_stat tx_check_entry(const struct net_entry *entry)
  * who claims one speaks for any that is no other client's by the configuration. Rare enough to look
  * through the clients.
  */
+/*@ requires \valid_read(senders) && tx_senders_ok(senders) && \valid_read(client);
+  @ requires \valid_read(frame + (0 .. length - 1));
+  @ assigns \nothing;
+  @*/
 static inline bool tx_check_arp(const struct tx_senders *senders, const struct tx_sender *client,
                                 const uint8_t *frame, uint32_t length)
 {
@@ -67,6 +85,10 @@ static inline bool tx_check_arp(const struct tx_senders *senders, const struct t
     if (sender.ipv4 == 0 || client->ipv4 != 0) {
         return sender.ipv4 == 0 || sender.ipv4 == client->ipv4;
     }
+    /*@ loop invariant 0 <= i <= senders->count;
+      @ loop assigns i;
+      @ loop variant senders->count - i;
+      @*/
     for (uint32_t i = 0; i < senders->count; i++) {
         if (senders->sender[i].ipv4 == sender.ipv4) {
             return false;
@@ -75,15 +97,33 @@ static inline bool tx_check_arp(const struct tx_senders *senders, const struct t
     return true;
 }
 
+/* May the client send with this source address? */
+/*@ requires \valid_read(senders) && tx_senders_ok(senders) && \valid_read(client);
+  @ requires from < FRAME_MACS;
+  @ assigns \nothing;
+  @ ensures its_own: \result && !client->any_mac ==> from == client->mac;
+  @ ensures somebodys: \result && client->any_mac ==>
+  @     \exists integer owner; mac_table_has(&senders->macs, from, owner);
+  @*/
+static inline bool tx_check_from(const struct tx_senders *senders, const struct tx_sender *client,
+                                 uint64_t from)
+{
+    return client->any_mac ? mac_table_find(&senders->macs, from) != MAC_TABLE_NONE
+                           : from == client->mac;
+}
+
 /* The frame, whose entry is good. */
+/*@ requires \valid_read(senders) && tx_senders_ok(senders) && \valid_read(client);
+  @ requires NET_FRAME_MIN <= length <= NET_FRAME_MAX && \valid_read(frame + (0 .. length - 1));
+  @ assigns \nothing;
+  @ ensures 0 <= \result <= NET_STAT_COUNT;
+  @*/
 static inline enum net_stat tx_check_frame(const struct tx_senders *senders,
                                            const struct tx_sender *client, const uint8_t *frame,
                                            uint32_t length)
 {
     struct frame_header header = frame_read_header(frame);
-    bool own = client->any_mac ? mac_table_find(&senders->macs, header.from) != MAC_TABLE_NONE
-                               : header.from == client->mac;
-    if (!own) {
+    if (!tx_check_from(senders, client, header.from)) {
         return NET_STAT_REFUSED_MAC;
     }
     if (!client->any_mac &&

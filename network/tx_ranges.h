@@ -31,9 +31,17 @@ struct tx_ranges {
 };
 
 /* At most NET_CLIENTS_MAX times. False if it overlaps another. */
+/*@ requires \valid(ranges) && ranges->count < NET_CLIENTS_MAX;
+  @ assigns *ranges;
+  @ ensures ranges->count == \old(ranges->count) + 1;
+  @*/
 static inline bool tx_ranges_add(struct tx_ranges *ranges, struct tx_range range)
 {
     uint32_t at = ranges->count;
+    /*@ loop invariant 0 <= at <= ranges->count;
+      @ loop assigns at, ranges->range[0 .. NET_CLIENTS_MAX - 1];
+      @ loop variant at;
+      @*/
     while (at > 0 && ranges->range[at - 1].begin > range.begin) {
         ranges->range[at] = ranges->range[at - 1];
         at--;
@@ -45,6 +53,10 @@ static inline bool tx_ranges_add(struct tx_ranges *ranges, struct tx_range range
 }
 
 /* After the last one, before any is looked for. */
+/*@ requires \valid(ranges) && ranges->count <= NET_CLIENTS_MAX;
+  @ assigns ranges->shift, ranges->first[0 .. TX_RANGES_PIECES - 1];
+  @ ensures ranges->count > 0 ==> ranges->shift < 64;
+  @*/
 static inline void tx_ranges_index(struct tx_ranges *ranges)
 {
     if (ranges->count == 0) {
@@ -53,12 +65,24 @@ static inline void tx_ranges_index(struct tx_ranges *ranges)
     const uint64_t begin = ranges->range[0].begin;
     const uint64_t span = ranges->range[ranges->count - 1].end - begin;
     ranges->shift = 0;
+    /*@ loop invariant ranges->shift <= 56;
+      @ loop assigns ranges->shift;
+      @ loop variant 56 - ranges->shift;
+      @*/
     while (span >> ranges->shift >= TX_RANGES_PIECES) {
         ranges->shift++;
     }
     uint32_t range = 0;
+    /*@ loop invariant 0 <= piece <= TX_RANGES_PIECES && range <= ranges->count;
+      @ loop assigns piece, range, ranges->first[0 .. TX_RANGES_PIECES - 1];
+      @ loop variant TX_RANGES_PIECES - piece;
+      @*/
     for (uint32_t piece = 0; piece < TX_RANGES_PIECES; piece++) {
         const uint64_t start = (uint64_t)piece << ranges->shift;
+        /*@ loop invariant range <= ranges->count;
+          @ loop assigns range;
+          @ loop variant ranges->count - range;
+          @*/
         while (range < ranges->count && ranges->range[range].end - begin <= start) {
             range++;
         }
@@ -67,6 +91,12 @@ static inline void tx_ranges_index(struct tx_ranges *ranges)
 }
 
 /* The range that an IO address lies in, or NULL. */
+/*@ requires \valid_read(ranges) && ranges->count <= NET_CLIENTS_MAX;
+  @ requires ranges->count > 0 ==> ranges->shift < 64;
+  @ assigns \nothing;
+  @ ensures inside: \result != \null ==> \exists integer i; 0 <= i < ranges->count &&
+  @     \result == &ranges->range[i] && ranges->range[i].begin <= address < ranges->range[i].end;
+  @*/
 static inline const struct tx_range *tx_ranges_find(const struct tx_ranges *ranges,
                                                     uint64_t address)
 {
@@ -78,6 +108,9 @@ static inline const struct tx_range *tx_ranges_find(const struct tx_ranges *rang
         return NULL;
     }
     uint32_t at = ranges->first[piece];
+    /*@ loop assigns at;
+      @ loop variant ranges->count - at;
+      @*/
     while (at < ranges->count && address >= ranges->range[at].end) {
         at++;
     }

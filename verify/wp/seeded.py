@@ -25,4 +25,10 @@ SEEDED = (
      "        uint32_t last = length - 64;", "        uint32_t last = length - 63;"),
     ("one buffer too many", "helpers", ["buffers_find"], "network/buffers.h",
      "return buffer < buffer_count ?", "return buffer <= buffer_count ?"),
+    ("the next owner's frame", "tx_check", ["mac_table_find"], "network/mac_table.h",
+     "(table->slot[at] / MAC_TABLE_MACS) - 1;", "(table->slot[at] / MAC_TABLE_MACS);"),
+    ("a byte behind the checksum", "tx_check", ["tx_check_entry"], "network/tx_check.h",
+     "entry->csum_offset + 2 > entry->length", "entry->csum_offset + 1 > entry->length"),
+    ("one range too many", "tx_check", ["tx_ranges_find"], "network/tx_ranges.h",
+     "    while (at < ranges->count &&", "    while (at <= ranges->count &&"),
 )

@@ -33,6 +33,12 @@
   @*/
 #endif
 
+#ifdef WP_SHIFT
+/*@ lemma fact_shift: \forall integer x, n; 0 <= x <= UINT64_MAX ==> 56 <= n <= 63 ==>
+  @     (x >> n) <= 255;
+  @*/
+#endif
+
 /* More, as often, is more: where it is called for, for provers are bad at finding products. */
 /*@ ghost
   @ /@ requires a <= b;
@@ -61,6 +67,9 @@ static inline uint32_t sddf_raw_wrap(uint32_t index, uint32_t mask)
   @ ensures 0 <= \result < 64 && pow2(\result) <= set && (set & (uint64_t)(1 << \result)) != 0;
   @*/
 int sddf_raw_first(uint64_t set);
+
+/* A hint: nothing is read. */
+#define __builtin_prefetch(at) ((void)(at))
 
 #define __builtin_ctz(set) sddf_raw_first(set)
 
