@@ -182,6 +182,39 @@ static void test_bad_requests_get_no_answer(void **state)
     assert_false(answered(0, 60));
 }
 
+/* What virt_rx makes up is refused, each kind by its name, and counts as no packet. */
+static void test_entries_that_are_none(void **state)
+{
+    (void)state;
+    static const struct {
+        uint64_t offset;
+        uint16_t length;
+        enum net_stat why;
+    } wrong[] = {
+        {0, NET_FRAME_MIN - 1, NET_STAT_REFUSED_LENGTH},
+        {0, NET_FRAME_MAX + 1, NET_STAT_REFUSED_LENGTH},
+        {NET_BUFFER_SIZE - 59, 60, NET_STAT_REFUSED_ADDRESS},
+        {DMA_BUFFERS * NET_BUFFER_SIZE - 1, 42, NET_STAT_REFUSED_ADDRESS},
+    };
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        uint64_t before = stat(0, wrong[i].why);
+        assert_false(answered(wrong[i].offset, wrong[i].length));
+        assert_int_equal(stat(0, wrong[i].why), before + 1);
+    }
+    assert_int_equal(stat(0, NET_STAT_RX_PACKETS), 0);
+    rig_send_at(&rx, DMA_BUFFERS * NET_BUFFER_SIZE, 60); /* no buffer: there is none to return */
+    fake_microkit_wake(CH_RX);
+    assert_int_equal(stat(0, NET_STAT_REFUSED_ADDRESS), 3);
+    assert_int_equal(rig_waiting(&rx), 0);
+    rig_send_at(&tx, 0, 0);
+    request(NET_BUFFER_SIZE - 42, IPV4(10, 0, 0, 10)); /* up to its buffer's very end */
+    assert_true(answered(NET_BUFFER_SIZE - 42, 42));
+    assert_int_equal(stat(0, NET_STAT_RX_PACKETS), 1);
+    assert_int_equal(stat(0, NET_STAT_RX_BYTES), 42);
+    assert_int_equal(stat(1 + A, NET_STAT_TX_PACKETS), 1);
+    assert_int_equal(stat(1 + A, NET_STAT_TX_BYTES), 42);
+}
+
 static void test_claims(void **state)
 {
     (void)state;
@@ -249,6 +282,7 @@ int main(void)
         cmocka_unit_test_setup(test_answer, setup),
         cmocka_unit_test_setup(test_a_queue_that_never_runs_dry_leaves_room_for_claims, setup),
         cmocka_unit_test_setup(test_bad_requests_get_no_answer, setup),
+        cmocka_unit_test_setup(test_entries_that_are_none, setup),
         cmocka_unit_test_setup(test_claims, setup),
         cmocka_unit_test_setup(test_no_buffer, setup),
         cmocka_unit_test_setup(test_storm, setup),

@@ -31,6 +31,7 @@ static uint32_t random_frame(void)
 static void start(uint32_t kind, const uint32_t *weights)
 {
     state = 0x5ddf;
+    memset(&policy, 0xff, sizeof(policy)); /* what a restart finds */
     assert_true(tx_policy_start(&policy, kind));
     for (uint32_t i = 0; i < CLIENTS; i++) {
         tx_policy_add(&policy, i, weights == NULL ? 1 : weights[i], i == CLIENTS - 1);

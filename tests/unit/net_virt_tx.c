@@ -503,6 +503,44 @@ static void test_limit_out_of_range_stops(void **state)
     assert_int_equal(rig_waiting(&peer[A]), 0);
 }
 
+static void test_limits_at_the_ends_of_their_range(void **state)
+{
+    (void)state;
+    static const struct {
+        uint64_t limit;
+        uint32_t window;
+        bool good;
+    } cases[] = {
+        {NET_TX_LIMIT_MIN, NET_TX_WINDOW_MIN, true},
+        {NET_TX_LIMIT_MAX, NET_TX_WINDOW_MAX, true},
+        {NET_TX_LIMIT_MIN - 1, NET_TX_WINDOW_MIN, false},
+        {NET_TX_LIMIT_MAX + 1, NET_TX_WINDOW_MAX, false},
+        {NET_TX_LIMIT_MIN, NET_TX_WINDOW_MIN - 1, false},
+        {NET_TX_LIMIT_MAX, NET_TX_WINDOW_MAX + 1, false},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        sddf_net_config.client[B].limit = cases[i].limit;
+        sddf_net_config.client[B].window = cases[i].window;
+        init();
+        assert_int_equal(running, cases[i].good);
+    }
+}
+
+/* One frame, one signal for the driver, which waits. */
+static void test_a_driver_is_signalled_once(void **state)
+{
+    (void)state;
+    init();
+    while (rig_waiting(&driver) > 0) {
+        rig_take(&driver);
+    }
+    sddf_queue_request_signal(&driver.in);
+    fake_microkit_signals(CH_DRIVER);
+    send_good(A);
+    fake_microkit_wake(CH_A);
+    assert_int_equal(fake_microkit_signals(CH_DRIVER), 1);
+}
+
 /* Everybody has 20 frames; in which order do the first 16 come, by client and length of run? */
 static void check_order(uint32_t kind, const char *expected)
 {
@@ -657,6 +695,8 @@ int main(void)
         cmocka_unit_test_setup(test_limited_client_waits_for_its_window, prepare),
         cmocka_unit_test_setup(test_refused_frames_are_not_charged, prepare),
         cmocka_unit_test_setup(test_limit_out_of_range_stops, prepare),
+        cmocka_unit_test_setup(test_limits_at_the_ends_of_their_range, prepare),
+        cmocka_unit_test_setup(test_a_driver_is_signalled_once, prepare),
         cmocka_unit_test_setup(test_policies, prepare),
         cmocka_unit_test_setup(test_storm, setup),
         cmocka_unit_test_setup(test_overlapping_io_addresses_stop, setup),
