@@ -60,7 +60,7 @@ soak: build ## Start and stop the echo system 1000 times, run the tests for SOAK
 	done
 	@SDDF_GUEST_CYCLES=1000 SDDF_GUEST_KILLS=100 tests/run guest -k test_take
 
-fuzz-smoke: setup ## Fuzz every component among hostile neighbours, and every parser, for 5 s each
+fuzz-smoke: setup ## Fuzz every component among hostile neighbours, and every parser, in short
 	@verify/fuzz/run smoke
 	@verify/fuzz/run bugs --seconds 60
 

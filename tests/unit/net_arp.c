@@ -245,6 +245,31 @@ static void test_claims(void **state)
     assert_true(answered(0, 60));
 }
 
+/* In a subnet of two both are hosts. */
+static void test_claims_in_a_subnet_of_two(void **state)
+{
+    (void)state;
+    assert_int_equal(claim(CH_C, IPV4(10, 0, 0, 20), 30), NET_ARP_REFUSED);
+    assert_int_equal(claim(CH_C, IPV4(10, 0, 0, 20), 31), NET_ARP_OK);
+    assert_int_equal(claim(CH_C, IPV4(10, 0, 0, 21), 31), NET_ARP_OK);
+    assert_int_equal(claim(CH_C, IPV4(10, 0, 0, 20), 32), NET_ARP_OK);
+}
+
+static void test_as_many_clients_as_can_be(void **state)
+{
+    (void)state;
+    for (uint32_t i = CLIENTS; i < NET_CLIENTS_MAX; i++) {
+        sddf_net_config.client[i] = sddf_net_config.client[A];
+        sddf_net_config.client[i].ipv4 = IPV4(10, 0, 1, i);
+    }
+    sddf_net_config.client_count = NET_CLIENTS_MAX;
+    init();
+    assert_true(running);
+    sddf_net_config.client_count = NET_CLIENTS_MAX + 1;
+    init();
+    assert_false(running);
+}
+
 static void test_no_buffer(void **state)
 {
     (void)state;
@@ -284,6 +309,8 @@ int main(void)
         cmocka_unit_test_setup(test_bad_requests_get_no_answer, setup),
         cmocka_unit_test_setup(test_entries_that_are_none, setup),
         cmocka_unit_test_setup(test_claims, setup),
+        cmocka_unit_test_setup(test_claims_in_a_subnet_of_two, setup),
+        cmocka_unit_test_setup(test_as_many_clients_as_can_be, setup),
         cmocka_unit_test_setup(test_no_buffer, setup),
         cmocka_unit_test_setup(test_storm, setup),
     };

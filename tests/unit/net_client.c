@@ -324,6 +324,9 @@ static void no_buffer_no_send(void **state)
         net_client_send(buffer, 60, 0, 0, 0);
     }
     assert_false(net_client_can_send());
+    net_client_flush();
+    assert_int_equal(peer_stat(NET_STAT_TX_PACKETS), CAPACITY);
+    assert_int_equal(peer_stat(NET_STAT_TX_BYTES), CAPACITY * 60);
 }
 
 /* With frames on their way to it, frames in use, and the rest on offer. */

@@ -226,6 +226,18 @@ static void test_returns_by_others_are_refused(void **state)
     assert_account();
 }
 
+/* Who holds nothing and has said nothing is not looked at: its queue would cost everybody time. */
+static void test_who_holds_nothing_is_not_looked_at(void **state)
+{
+    (void)state;
+    rig_send_at(&peer[B], UINT64_MAX, 0);
+    arrive(rig_mac_a, FRAME_IPV4, 100);
+    fake_microkit_wake(CH_DRIVER);
+    assert_int_equal(stat(1 + B, NET_STAT_REFUSED_ADDRESS), 0);
+    fake_microkit_wake(CH_B);
+    assert_int_equal(stat(1 + B, NET_STAT_REFUSED_ADDRESS), 1);
+}
+
 static void test_driver_is_checked(void **state)
 {
     (void)state;
@@ -461,6 +473,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_driver_gets_all_buffers, setup),
+        cmocka_unit_test_setup(test_who_holds_nothing_is_not_looked_at, setup),
         cmocka_unit_test_setup(test_unicast_reaches_its_owner_alone, setup),
         cmocka_unit_test_setup(test_flags_are_the_verified_one_only, setup),
         cmocka_unit_test_setup(test_unknown_is_dropped_and_given_back, setup),
