@@ -136,12 +136,20 @@ static void misbehave(enum behaviour what)
 /* Asks for a signal at the next frame, with the work of this one left undone. */
 static void put_off(void)
 {
-    sddf_store_relaxed_u32(&rx_active.own->mark, sddf_load_relaxed_u32(&rx_active.peer->tail));
+    uint32_t tail;
+    do {
+        tail = sddf_load_acquire_u32(&rx_active.peer->tail);
+        sddf_store_relaxed_u32(&rx_active.own->mark, tail);
+        sddf_fence_seq_cst();
+    } while (tail != sddf_load_acquire_u32(&rx_active.peer->tail));
 }
 
 /* On the way back to honesty: as often as it takes until all was given back, and seen. */
 static void reform(microkit_channel ch)
 {
+    if (ch == client()) {
+        return; /* it is in the middle of taking */
+    }
     const bool taken = hostile_all_taken(&rx_free) && hostile_all_taken(&client_active);
     if (taken && !settling) {
         settle();

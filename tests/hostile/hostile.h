@@ -161,8 +161,9 @@ static inline bool hostile_all_taken(const struct sddf_queue_producer *q)
 /* Takes all that is there, and may be. */
 static inline void hostile_rejoin_head(struct sddf_queue_consumer *q)
 {
-    q->head = q->tail = sddf_load_acquire_u32(&q->peer->tail);
-    sddf_queue_request_signal(q);
+    do {
+        q->head = q->tail = sddf_load_acquire_u32(&q->peer->tail);
+    } while (!sddf_queue_request_signal(q));
 }
 
 /* Notifications without end, as far as that is worth the time. */
