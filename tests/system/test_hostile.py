@@ -20,8 +20,8 @@ VIRT_RX, VIRT_TX = "ethernet0_virt_rx", "ethernet0_virt_tx"
 COPIER, DRIVER, CLIENT = "ethernet0_copy_mallory", "ethernet0_driver", "mallory"
 ROWS = {"alice": 1, "mallory": 2}  # of the virtualisers' statistics
 
-# By role: description, who is replaced by what, whose statistics' last row takes the orders, and the
-# behaviours by their numbers (from 1), each with the refusals that it must lead to: whose count.
+# By role: description, who is replaced by what, whose statistics' last row takes the orders, and
+# the behaviours by their numbers (from 1), each with the refusals that it must lead to.
 ROLES = {
     "client": ("hostile_client.xml", {}, CLIENT, {
         "sends a buffer twice": (VIRT_TX, 2, "refused_owner"),
