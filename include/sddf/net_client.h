@@ -40,9 +40,9 @@
 /*
  * Frames between two flushes. The neighbours have higher priorities: a flush that signals is left
  * only when they have done their work, so it should not be one frame's worth; and they may run on
- * other cores, where they should not wait for a whole queue's worth.
+ * other cores, where they should not wait for more than half of a usual queue's worth.
  */
-#define NET_CLIENT_PASS 64
+#define NET_CLIENT_PASS 256
 
 extern struct net_client_config sddf_net_config;
 
