@@ -12,13 +12,6 @@ static void put(const struct virtio *device, uint32_t offset, uint32_t value)
     sddf_device_write32(device->registers + offset, value);
 }
 
-/* 2.1.1: one step after another, and none is taken back. */
-static void put_status(struct virtio *device, uint32_t bit)
-{
-    device->status |= bit;
-    put(device, VIRTIO_MMIO_STATUS, device->status);
-}
-
 bool virtio_shape_ok(const struct sddf_device_config *config)
 {
     return config->region_count == VIRTIO_REGION_RINGS + 1 && config->irq_count == 1;
@@ -42,55 +35,44 @@ bool virtio_find(struct virtio *device, const struct sddf_device_config *config,
         }
         if (get(device, VIRTIO_MMIO_DEVICE_ID) == device_id) {
             device->specific = device->registers + VIRTIO_MMIO_CONFIG;
+            device->specific_size = VIRTIO_MMIO_SIZE - VIRTIO_MMIO_CONFIG;
             return true;
         }
     }
     return false;
 }
 
-/* 2.4.2: a reset is complete when the status reads as 0. */
-bool virtio_reset(struct virtio *device)
+uint32_t virtio_bus_status(const struct virtio *device)
 {
-    device->features = 0;
-    device->status = 0;
-    put(device, VIRTIO_MMIO_STATUS, 0);
-    for (uint32_t i = 0; i < VIRTIO_ASK_MAX; i++) {
-        if (get(device, VIRTIO_MMIO_STATUS) == 0) {
-            /* The device's memory is ours again only now: no earlier access of ours to it. */
-            sddf_device_after_register();
-            return true;
-        }
-    }
-    return false;
+    return get(device, VIRTIO_MMIO_STATUS);
 }
 
-static uint64_t offered(const struct virtio *device)
+void virtio_bus_set_status(const struct virtio *device, uint32_t status)
 {
-    put(device, VIRTIO_MMIO_DEVICE_FEAT_SEL, 0);
-    uint64_t low = get(device, VIRTIO_MMIO_DEVICE_FEATURES);
-    put(device, VIRTIO_MMIO_DEVICE_FEAT_SEL, 1);
-    return low | (uint64_t)get(device, VIRTIO_MMIO_DEVICE_FEATURES) << 32;
+    put(device, VIRTIO_MMIO_STATUS, status);
 }
 
-bool virtio_begin(struct virtio *device, uint64_t wanted, uint64_t required)
+uint32_t virtio_bus_offered(const struct virtio *device, uint32_t which)
 {
-    put_status(device, VIRTIO_STATUS_ACKNOWLEDGE);
-    put_status(device, VIRTIO_STATUS_DRIVER);
-    uint64_t features = offered(device) & wanted;
-    if ((features & required) != required) {
-        return false;
-    }
-    put(device, VIRTIO_MMIO_DRIVER_FEAT_SEL, 0);
-    put(device, VIRTIO_MMIO_DRIVER_FEATURES, (uint32_t)features);
-    put(device, VIRTIO_MMIO_DRIVER_FEAT_SEL, 1);
-    put(device, VIRTIO_MMIO_DRIVER_FEATURES, (uint32_t)(features >> 32));
-    put_status(device, VIRTIO_STATUS_FEATURES_OK);
-    if ((get(device, VIRTIO_MMIO_STATUS) & VIRTIO_STATUS_FEATURES_OK) == 0) {
-        device->status &= ~VIRTIO_STATUS_FEATURES_OK; /* the device's word, not ours */
-        return false;
-    }
-    device->features = features;
+    put(device, VIRTIO_MMIO_DEVICE_FEAT_SEL, which);
+    return get(device, VIRTIO_MMIO_DEVICE_FEATURES);
+}
+
+void virtio_bus_accept(const struct virtio *device, uint32_t which, uint32_t features)
+{
+    put(device, VIRTIO_MMIO_DRIVER_FEAT_SEL, which);
+    put(device, VIRTIO_MMIO_DRIVER_FEATURES, features);
+}
+
+bool virtio_bus_agreed(const struct virtio *device)
+{
+    (void)device; /* there is one interrupt, and nothing to say of it */
     return true;
+}
+
+uint32_t virtio_bus_generation(const struct virtio *device)
+{
+    return get(device, VIRTIO_MMIO_CONFIG_GENERATION);
 }
 
 /* 4.2.3.2 Virtqueue Configuration, points 1 to 3 */
@@ -103,55 +85,19 @@ uint32_t virtio_queue_max(struct virtio *device, uint32_t queue)
     return get(device, VIRTIO_MMIO_QUEUE_NUM_MAX);
 }
 
-static void put_address(const struct virtio *device, uint32_t offset, uint64_t address)
-{
-    put(device, offset, (uint32_t)address);
-    put(device, offset + 4, (uint32_t)(address >> 32));
-}
-
 /* 4.2.3.2, points 5 to 7 */
 bool virtio_queue_start(struct virtio *device, uint32_t queue, uint32_t size, uint64_t desc,
                         uint64_t driver, uint64_t device_area)
 {
     (void)queue;
     put(device, VIRTIO_MMIO_QUEUE_NUM, size);
-    put_address(device, VIRTIO_MMIO_QUEUE_DESC_LOW, desc);
-    put_address(device, VIRTIO_MMIO_QUEUE_DRIVER_LOW, driver);
-    put_address(device, VIRTIO_MMIO_QUEUE_DEVICE_LOW, device_area);
+    virtio_put_address(device, VIRTIO_MMIO_QUEUE_DESC_LOW, desc);
+    virtio_put_address(device, VIRTIO_MMIO_QUEUE_DRIVER_LOW, driver);
+    virtio_put_address(device, VIRTIO_MMIO_QUEUE_DEVICE_LOW, device_area);
     /* A device may look as soon as the queue is ready: the zeroed rings come first. */
     sddf_device_before_doorbell();
     put(device, VIRTIO_MMIO_QUEUE_READY, 1);
     return true;
-}
-
-void virtio_go(struct virtio *device)
-{
-    put_status(device, VIRTIO_STATUS_DRIVER_OK);
-}
-
-void virtio_fail(struct virtio *device)
-{
-    put_status(device, VIRTIO_STATUS_FAILED);
-}
-
-/* 4.2.2.2: bytes by bytes; 2.5.1: again if the generation has changed meanwhile. */
-bool virtio_config(const struct virtio *device, uint8_t *bytes, uint32_t length)
-{
-    for (uint32_t tries = 0; tries < 16; tries++) {
-        uint32_t before = get(device, VIRTIO_MMIO_CONFIG_GENERATION);
-        for (uint32_t i = 0; i < length; i++) {
-            bytes[i] = sddf_device_read8(device->specific + i);
-        }
-        if (get(device, VIRTIO_MMIO_CONFIG_GENERATION) == before) {
-            return true;
-        }
-    }
-    return false;
-}
-
-bool virtio_needs_reset(const struct virtio *device)
-{
-    return (get(device, VIRTIO_MMIO_STATUS) & VIRTIO_STATUS_NEEDS_RESET) != 0;
 }
 
 /* 4.2.3.4 */

@@ -25,7 +25,6 @@
 
 #define BAR_LAST 5u /* 4.1.4: larger numbers are reserved */
 #define NO_BAR   0xffu
-#define ALL_ONES 0xffu
 
 /* Each within the registers, or not found: address 0. */
 struct structure {
@@ -151,47 +150,6 @@ static void put16(const struct virtio *device, uint32_t offset, uint32_t value)
     sddf_device_write16(device->registers + offset, (uint16_t)value);
 }
 
-static uint8_t get_status(const struct virtio *device)
-{
-    return sddf_device_read8(device->registers + VIRTIO_PCI_STATUS);
-}
-
-/* 2.1.1: one step after another, and none is taken back. */
-static void put_status(struct virtio *device, uint32_t bit)
-{
-    device->status |= bit;
-    sddf_device_write8(device->registers + VIRTIO_PCI_STATUS, (uint8_t)device->status);
-}
-
-/*
- * 4.1.4.3.2: a reset is complete when the status reads as 0. All ones is no status that there is:
- * the device has been pulled out, and need not be asked again.
- */
-bool virtio_reset(struct virtio *device)
-{
-    uint8_t status = 0;
-    device->features = 0;
-    device->status = 0;
-    put_status(device, 0);
-    for (uint32_t i = 0; i < VIRTIO_ASK_MAX && status != ALL_ONES; i++) {
-        status = get_status(device);
-        if (status == 0) {
-            /* The device's memory is ours again only now: no earlier access of ours to it. */
-            sddf_device_after_register();
-            return true;
-        }
-    }
-    return false;
-}
-
-static uint64_t offered(const struct virtio *device)
-{
-    put32(device, VIRTIO_PCI_DEVICE_FEAT_SEL, 0);
-    uint64_t low = get32(device, VIRTIO_PCI_DEVICE_FEATURES);
-    put32(device, VIRTIO_PCI_DEVICE_FEAT_SEL, 1);
-    return low | (uint64_t)get32(device, VIRTIO_PCI_DEVICE_FEATURES) << 32;
-}
-
 /* 4.1.5.1.2: which message an event has; the device says no if it cannot. */
 static bool give_vector(const struct virtio *device, uint32_t offset, uint32_t vector)
 {
@@ -199,26 +157,37 @@ static bool give_vector(const struct virtio *device, uint32_t offset, uint32_t v
     return get16(device, offset) == vector;
 }
 
-bool virtio_begin(struct virtio *device, uint64_t wanted, uint64_t required)
+uint32_t virtio_bus_status(const struct virtio *device)
 {
-    put_status(device, VIRTIO_STATUS_ACKNOWLEDGE);
-    put_status(device, VIRTIO_STATUS_DRIVER);
-    uint64_t features = offered(device) & wanted;
-    if ((features & required) != required) {
-        return false;
-    }
-    put32(device, VIRTIO_PCI_DRIVER_FEAT_SEL, 0);
-    put32(device, VIRTIO_PCI_DRIVER_FEATURES, (uint32_t)features);
-    put32(device, VIRTIO_PCI_DRIVER_FEAT_SEL, 1);
-    put32(device, VIRTIO_PCI_DRIVER_FEATURES, (uint32_t)(features >> 32));
-    put_status(device, VIRTIO_STATUS_FEATURES_OK);
-    if ((get_status(device) & VIRTIO_STATUS_FEATURES_OK) == 0) {
-        device->status &= ~VIRTIO_STATUS_FEATURES_OK; /* the device's word, not ours */
-        return false;
-    }
-    device->features = features;
+    return sddf_device_read8(device->registers + VIRTIO_PCI_STATUS);
+}
+
+void virtio_bus_set_status(const struct virtio *device, uint32_t status)
+{
+    sddf_device_write8(device->registers + VIRTIO_PCI_STATUS, (uint8_t)status);
+}
+
+uint32_t virtio_bus_offered(const struct virtio *device, uint32_t which)
+{
+    put32(device, VIRTIO_PCI_DEVICE_FEAT_SEL, which);
+    return get32(device, VIRTIO_PCI_DEVICE_FEATURES);
+}
+
+void virtio_bus_accept(const struct virtio *device, uint32_t which, uint32_t features)
+{
+    put32(device, VIRTIO_PCI_DRIVER_FEAT_SEL, which);
+    put32(device, VIRTIO_PCI_DRIVER_FEATURES, features);
+}
+
+bool virtio_bus_agreed(const struct virtio *device)
+{
     return !device->messages ||
            give_vector(device, VIRTIO_PCI_CONFIG_VECTOR, device->vectors > 1 ? 1 : 0);
+}
+
+uint32_t virtio_bus_generation(const struct virtio *device)
+{
+    return sddf_device_read8(device->registers + VIRTIO_PCI_CONFIG_GENERATION);
 }
 
 uint32_t virtio_queue_max(struct virtio *device, uint32_t queue)
@@ -233,12 +202,6 @@ uint32_t virtio_queue_max(struct virtio *device, uint32_t queue)
     return get16(device, VIRTIO_PCI_QUEUE_SIZE);
 }
 
-static void put_address(const struct virtio *device, uint32_t offset, uint64_t address)
-{
-    put32(device, offset, (uint32_t)address);
-    put32(device, offset + 4, (uint32_t)(address >> 32));
-}
-
 /* 4.1.5.1.3 */
 bool virtio_queue_start(struct virtio *device, uint32_t queue, uint32_t size, uint64_t desc,
                         uint64_t driver, uint64_t device_area)
@@ -251,47 +214,13 @@ bool virtio_queue_start(struct virtio *device, uint32_t queue, uint32_t size, ui
     }
     device->doorbell[queue] = device->notify + (uintptr_t)at;
     put16(device, VIRTIO_PCI_QUEUE_SIZE, size);
-    put_address(device, VIRTIO_PCI_QUEUE_DESC_LOW, desc);
-    put_address(device, VIRTIO_PCI_QUEUE_DRIVER_LOW, driver);
-    put_address(device, VIRTIO_PCI_QUEUE_DEVICE_LOW, device_area);
+    virtio_put_address(device, VIRTIO_PCI_QUEUE_DESC_LOW, desc);
+    virtio_put_address(device, VIRTIO_PCI_QUEUE_DRIVER_LOW, driver);
+    virtio_put_address(device, VIRTIO_PCI_QUEUE_DEVICE_LOW, device_area);
     /* A device may look as soon as the queue is enabled: the zeroed rings come first. */
     sddf_device_before_doorbell();
     put16(device, VIRTIO_PCI_QUEUE_ENABLE, 1);
     return true;
-}
-
-void virtio_go(struct virtio *device)
-{
-    put_status(device, VIRTIO_STATUS_DRIVER_OK);
-}
-
-void virtio_fail(struct virtio *device)
-{
-    put_status(device, VIRTIO_STATUS_FAILED);
-}
-
-/* 4.1.3.1: bytes by bytes; 2.5.1: again if the generation has changed meanwhile. */
-bool virtio_config(const struct virtio *device, uint8_t *bytes, uint32_t length)
-{
-    if (length > device->specific_size) {
-        return false;
-    }
-    for (uint32_t tries = 0; tries < 16; tries++) {
-        const uintptr_t generation = device->registers + VIRTIO_PCI_CONFIG_GENERATION;
-        const uint8_t before = sddf_device_read8(generation);
-        for (uint32_t i = 0; i < length; i++) {
-            bytes[i] = sddf_device_read8(device->specific + i);
-        }
-        if (sddf_device_read8(generation) == before) {
-            return true;
-        }
-    }
-    return false;
-}
-
-bool virtio_needs_reset(const struct virtio *device)
-{
-    return (get_status(device) & VIRTIO_STATUS_NEEDS_RESET) != 0;
 }
 
 /* 4.1.5.1.4 and 4.1.5.3: a message says by itself why; else reading the status acknowledges it. */

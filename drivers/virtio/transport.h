@@ -3,8 +3,9 @@
  * How a driver talks to a virtio 1.2 device, not a legacy one: one interface, and a file for each
  * bus. A driver is linked with the one that its board needs, and is the same otherwise:
  *
- *   mmio.c   section 4.2, Virtio Over MMIO
- *   pci.c    section 4.1, Virtio Over PCI Bus
+ *   transport.c   what is the same on every bus
+ *   mmio.c        section 4.2, Virtio Over MMIO
+ *   pci.c         section 4.1, Virtio Over PCI Bus
  *
  * Calls in the order in which section 3.1.1 wants them:
  *
@@ -97,3 +98,26 @@ uint32_t virtio_interrupt(const struct virtio *device, uint32_t which);
 
 /* The device looks at the queue's available ring. Not before virtio_go. */
 void virtio_doorbell(const struct virtio *device, uint32_t queue);
+
+/* ---- between transport.c and the bus's file -------------------------------------------------- */
+
+uint32_t virtio_bus_status(const struct virtio *device);
+void virtio_bus_set_status(const struct virtio *device, uint32_t status);
+
+/* 32 features from bit 32 * which on: those that the device offers, and those that we accept. */
+uint32_t virtio_bus_offered(const struct virtio *device, uint32_t which);
+void virtio_bus_accept(const struct virtio *device, uint32_t which, uint32_t features);
+
+/* Both have agreed upon features: what the bus wants before queues are set up. False: it cannot. */
+bool virtio_bus_agreed(const struct virtio *device);
+
+/* It changes with the configuration. */
+uint32_t virtio_bus_generation(const struct virtio *device);
+
+/* 4.1.3.1, 4.2.2.2: 64 bits are written as two registers of 32. */
+static inline void virtio_put_address(const struct virtio *device, uint32_t offset,
+                                      uint64_t address)
+{
+    sddf_device_write32(device->registers + offset, (uint32_t)address);
+    sddf_device_write32(device->registers + offset + 4, (uint32_t)(address >> 32));
+}

@@ -35,6 +35,6 @@ def test_only_the_transport_differs(folder):
     mmio, pci = sources(folder, "net_virtio"), sources(BUILD, "net_virtio_pci")
     assert set(mmio) - set(pci) == {"mmio.c"}
     assert set(pci) - set(mmio) == {"pci.c"}
-    assert {"virtio_net.c", "virtqueue.c", "virtqueue.h", "transport.h", "virtio.h"} <= set(mmio)
+    assert {"virtio_net.c", "transport.c", "virtqueue.c", "virtqueue.h", "transport.h", "virtio.h"} <= set(mmio)
     assert {name: mmio[name] for name in set(mmio) & set(pci)} == \
         {name: pci[name] for name in set(mmio) & set(pci)}

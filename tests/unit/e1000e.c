@@ -5,6 +5,8 @@
  */
 #include "e1000e_rig.h"
 
+#include "net_driver_tests.h"
+
 /* ---- starting ------------------------------------------------------------------------------ */
 
 static void wrong_configuration_stays_stopped(void **state)
@@ -162,47 +164,8 @@ static void bad_frames_are_refused_and_given_back(void **state)
     (void)state;
     configure(8);
     start();
-    static const struct {
-        struct net_entry entry;
-        enum net_stat why;
-    } bad[] = {
-        {{.address = MODEL_TX_IO, .length = 13}, NET_STAT_REFUSED_LENGTH},
-        {{.address = MODEL_TX_IO, .length = 1515}, NET_STAT_REFUSED_LENGTH},
-        {{.address = MODEL_TX_IO, .length = 60, .flags = NET_CSUM_WANTED}, NET_STAT_REFUSED_FLAGS},
-        {{.address = MODEL_TX_IO + 2020, .length = 60}, NET_STAT_REFUSED_ADDRESS},
-        {{.address = MODEL_TX_IO - 1, .length = 60}, NET_STAT_REFUSED_ADDRESS},
-        {{.address = MODEL_TX_IO + RX_BYTES, .length = 60}, NET_STAT_REFUSED_ADDRESS},
-        {{.address = MODEL_RX_IO, .length = 60}, NET_STAT_REFUSED_ADDRESS},
-        {{.address = UINT64_MAX - 10, .length = 60}, NET_STAT_REFUSED_ADDRESS},
-        {{.address = MODEL_RINGS_IO, .length = 60}, NET_STAT_REFUSED_ADDRESS},
-    };
-    for (unsigned i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-        const uint64_t before = stat(bad[i].why);
-        give_tx(bad[i].entry);
-        wake(TX);
-        assert_int_equal(stat(bad[i].why), before + 1);
-        struct net_entry entry = {0};
-        assert_true(net_queue_dequeue(&tx_free, &entry));
-        assert_int_equal(entry.address, bad[i].entry.address);
-        sddf_queue_release(&tx_free);
-    }
-    assert_int_equal(e1000e_model_in_flight(MODEL_TX), 0);
+    refuse_bad_frames();
     assert_int_equal(model_counts.tails[MODEL_TX], 0);
-}
-
-static void the_device_writes_to_the_rx_region_only(void **state)
-{
-    (void)state;
-    configure(8);
-    start();
-    give_rx(tx_buffer(0));
-    give_rx(MODEL_RX_IO - 1);
-    give_rx(MODEL_RX_IO + RX_BYTES);
-    give_rx(UINT64_MAX);
-    give_rx(MODEL_RX_IO + RX_BYTES - 1);
-    wake(RX);
-    assert_int_equal(stat(NET_STAT_REFUSED_ADDRESS), 4);
-    assert_int_equal(e1000e_model_in_flight(MODEL_RX), 1);
 }
 
 /* ---- interrupts, doorbells, signals -------------------------------------------------------- */
@@ -218,61 +181,7 @@ static void tx_interrupts_only_when_somebody_is_short(void **state)
         start();
         while (interrupt()) {
         }
-        sddf_queue_request_signal_at(&tx_free, 20);
-        /* One at a time: no interrupt, and the buffers come back with whatever comes next. */
-        for (unsigned i = 0; i < 20; i++) {
-            assert_int_equal(notified_tx, 0);
-            give_frame(i);
-            wake(TX);
-            assert_true(e1000e_model_in_flight(MODEL_TX) <= 1);
-            if (i < 19) {
-                e1000e_model_finish();
-                assert_false(interrupt());
-            }
-        }
-        /* The twentieth would make a signal: this one interrupts. */
-        e1000e_model_finish();
-        assert_true(interrupt());
-        assert_int_equal(notified_tx, 1);
-        assert_int_equal(take_tx(), 20);
-        assert_false(interrupt());
-        /* virt_tx has had its signal and not asked again: everything comes back all the same. */
-        for (unsigned i = 0; i < 50; i++) {
-            give_frame(i);
-        }
-        wake(TX);
-        while (e1000e_model_in_flight(MODEL_TX) != 0) {
-            e1000e_model_step();
-            interrupt();
-        }
-        while (interrupt()) {
-        }
-        assert_int_equal(take_tx(), 50);
-        notified_tx = 0;
-    }
-}
-
-static void a_full_ring_goes_on_by_itself(void **state)
-{
-    (void)state;
-    for (unsigned size = 8; size <= 512; size *= 8) {
-        configure(size);
-        start();
-        sddf_queue_request_signal_at(&tx_free, BUFFERS);
-        for (unsigned i = 0; i < BUFFERS; i++) {
-            give_frame(i);
-        }
-        wake(TX);
-        assert_int_equal(e1000e_model_in_flight(MODEL_TX), size - 1);
-        for (unsigned i = 0; model_counts.sent < BUFFERS; i++) {
-            assert_true(i < 100000);
-            e1000e_model_step();
-            interrupt();
-        }
-        while (interrupt()) {
-        }
-        wake(TX);
-        assert_int_equal(take_tx(), BUFFERS);
+        interrupt_only_when_somebody_is_short();
     }
 }
 
@@ -297,38 +206,6 @@ static void one_message_for_what_comes_together(void **state)
             give_rx(entry.address);
         }
     }
-}
-
-static void free_rx_buffers_signal_late(void **state)
-{
-    (void)state;
-    configure(64);
-    give_all_rx(63);
-    start();
-    sddf_queue_needs_signal(&rx_free);
-    struct net_entry entry = {0};
-    /* One at a time: returned buffers need no signal, for the next frame interrupts anyway. */
-    for (unsigned i = 0; i < 100; i++) {
-        e1000e_model_wire(1);
-        e1000e_model_finish();
-        assert_true(interrupt());
-        assert_true(take_rx(&entry));
-        give_rx(entry.address);
-        assert_false(sddf_queue_needs_signal(&rx_free));
-    }
-    /* All at once: without one buffer left the driver wants to hear of the first. */
-    e1000e_model_wire(200);
-    for (unsigned i = 0; i < 2; i++) {
-        e1000e_model_finish();
-        while (interrupt()) {
-        }
-    }
-    assert_int_equal(e1000e_model_in_flight(MODEL_RX), 0);
-    assert_true(take_rx(&entry));
-    give_rx(entry.address);
-    assert_true(sddf_queue_needs_signal(&rx_free));
-    wake(RX);
-    assert_int_equal(e1000e_model_in_flight(MODEL_RX), 1);
 }
 
 /* ---- the link, and losses ------------------------------------------------------------------ */

@@ -55,6 +55,19 @@ static inline void configure(uint64_t offers, uint32_t queue_max)
     irq_masked = deferred = false;
 }
 
+#define model(name)   virtio_model_##name
+#define RING_SMALLEST 1u
+
+static inline void configure_rings(uint32_t size)
+{
+    configure(FEATURES, size);
+}
+
+static inline uint32_t ring_room(uint32_t size)
+{
+    return size;
+}
+
 static inline void start(void)
 {
     virtio_net_driver_forget();
