@@ -107,6 +107,7 @@ static int run(const struct tool_command *self, int argc, char **argv)
         {"netdev", required_argument, NULL, 'n'},
         {"pci", required_argument, NULL, 'p'},
         {"take", no_argument, NULL, 'T'},
+        {"unsafe-no-iommu", no_argument, NULL, 'U'},
         {"console", required_argument, NULL, 'o'},
         {"state", required_argument, NULL, 't'},
         {"seconds", required_argument, NULL, 'c'},
@@ -142,6 +143,9 @@ static int run(const struct tool_command *self, int argc, char **argv)
             break;
         case 'T':
             how.device.take = true;
+            break;
+        case 'U':
+            how.device.no_iommu = true;
             break;
         case 'o':
             how.device.console = optarg;
@@ -226,6 +230,8 @@ const struct tool_command tool_run = {
         "                         again; for a certain one ethernet1=0000:03:00.0\n"
         "  --take                 PCI devices may be taken from the kernel's drivers, which\n"
         "                         get them back at the end\n"
+        "  --unsafe-no-iommu      drive them though no IOMMU confines them; says what that\n"
+        "                         means, and is refused where Linux cannot (docs/pci.md)\n"
         "  -b, --board BOARD      linux (AF_XDP), linux_tap, linux_vfio (PCI), or a board\n"
         "                         file. By default linux_vfio with --pci; else AF_XDP if this\n"
         "                         process may use it, else TAP\n"

@@ -78,6 +78,7 @@ struct linux_device_options {
     const char *console; /* the terminal that is serial0; NULL: standard input and output */
     bool allow_generic;  /* generic XDP where the interface has no native mode */
     bool take;           /* PCI devices may be taken from the kernel's drivers */
+    bool no_iommu;       /* --unsafe-no-iommu */
     bool verbose;
 };
 

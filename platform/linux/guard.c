@@ -42,7 +42,8 @@ static bool take(struct cards *cards, const struct board_device *device,
                           device->name);
     } else if (cards->count == CARDS_MAX) {
         linux_device_fail(&why, "a system has at most %d PCI devices", CARDS_MAX);
-    } else if (linux_pci_check(device->pci, options->take, &why)) {
+    } else if ((!options->no_iommu || linux_pci_check_unsafe(device->pci, &why)) &&
+               linux_pci_check(device->pci, options->take, &why)) {
         record = linux_pci_hold(device->pci, &why);
         ok = record >= 0;
     }

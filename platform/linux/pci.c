@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "internal.h"
 #include "platform/linux/device.h"
 #include "platform/linux/pci_sysfs.h"
 
@@ -237,6 +238,37 @@ static bool check_driver(const char *address, bool take, char **why)
             address);
     }
     return true;
+}
+
+#define NOIOMMU_MODE "/sys/module/vfio/parameters/enable_unsafe_noiommu_mode"
+
+/*
+ * Without an IOMMU a card takes physical addresses. VFIO has a mode in which it lends a card all
+ * the same, and leaves the addresses to whoever asked; Linux has it only if it was built so.
+ */
+bool linux_pci_check_unsafe(const char *address, char **why)
+{
+    if (linux_pci_group(address) >= 0) {
+        linux_complain(
+            "--unsafe-no-iommu is not needed: an IOMMU confines %s, and goes on doing so", address);
+        return true;
+    }
+    linux_complain("--unsafe-no-iommu: no IOMMU stands between %s and memory. Whoever controls the "
+                   "card or its driver can read and write all memory of this machine, the kernel's "
+                   "too: no protection domain is confined any more",
+                   address);
+    if (access(NOIOMMU_MODE, F_OK) != 0) {
+        return linux_device_fail(
+            why,
+            "this Linux has VFIO without its mode for cards that no IOMMU confines (it is built "
+            "without CONFIG_VFIO_NOIOMMU, as Debian's kernels are). Turn the IOMMU on instead: "
+            "VT-d or AMD-Vi in the firmware's settings, intel_iommu=on on Intel's processors");
+    }
+    return linux_device_fail(
+        why,
+        "the card would have to be given physical addresses, and the description's IO addresses "
+        "are an IOMMU's: this is not done. Turn the IOMMU on instead: VT-d or AMD-Vi in the "
+        "firmware's settings, intel_iommu=on on Intel's processors");
 }
 
 bool linux_pci_check(const char *address, bool take, char **why)

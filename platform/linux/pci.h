@@ -34,6 +34,12 @@ int linux_pci_group(const char *address);
  */
 bool linux_pci_check(const char *address, bool take, char **why);
 
+/*
+ * May it be driven without an IOMMU, which somebody has asked for? Says what that means, each time;
+ * and then no: what is missing is in `*why`. True if there is an IOMMU, so that it need not be.
+ */
+bool linux_pci_check_unsafe(const char *address, char **why);
+
 /* Becomes its holder; the record's descriptor, or -1 with `*why` set: somebody else is. */
 int linux_pci_hold(const char *address, char **why);
 
