@@ -55,7 +55,7 @@ def guest(shared_guest):
     yield shared_guest
     if shared_guest.try_run("pidof sddf")[0] == 0:  # A test that failed.
         shared_guest.run("for p in $(pidof sddf); do kill -9 $p; done; true")
-        shared_guest.wait_for("! pidof sddf", 30)
+        shared_guest.wait_for("! pidof sddf")
         shared_guest.run("sddf run /sddf/echo.xml -b linux_vfio >/dev/null 2>&1; true")
     all_given_back(shared_guest)
 

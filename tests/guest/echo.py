@@ -4,6 +4,7 @@
 import json
 import time
 
+import machine
 import packets
 
 HOST_MAC, HOST_IP = "02:00:00:00:00:fe", "10.0.0.1"
@@ -23,7 +24,7 @@ class Running:
         self.pid = int(guest.run(f"sddf run {description} --pci {card} {options} --state {self.base}.state "
                                  f"</dev/null >{self.base}.log 2>&1 & echo $!"))
         if wait:
-            guest.wait_for(f"test -s {self.base}.state || ! kill -0 {self.pid}", 90)
+            guest.wait_for(f"test -s {self.base}.state || ! kill -0 {self.pid}")
             assert guest.try_run(f"test -s {self.base}.state")[0] == 0, self.log()
 
     def log(self):
@@ -32,7 +33,7 @@ class Running:
     def state(self):
         return json.loads(self.guest.run(f"cat {self.base}.state"))
 
-    def said(self, text, seconds=60):
+    def said(self, text, seconds=machine.ANSWER_S):
         self.guest.wait_for(f"grep -q '{text}' {self.base}.log", seconds)
 
     def stop(self, signal="TERM"):
@@ -40,7 +41,7 @@ class Running:
         self.gone()
 
     def gone(self):
-        self.guest.wait_for(f"! kill -0 {self.pid} 2>/dev/null", 90)
+        self.guest.wait_for(f"! kill -0 {self.pid} 2>/dev/null")
 
 
 def udp(client, port, payload, source_port=4000):
@@ -56,7 +57,7 @@ def is_echo_of(payload, client):
     return wanted
 
 
-def introduce(wire, seconds=60):
+def introduce(wire, seconds=machine.ANSWER_S):
     """Until both clients answer for themselves: then they know who we are, too."""
     for mac, ip in (ALICE, BOB):
         ask = packets.ethernet(packets.BROADCAST, HOST_MAC, packets.ETH_ARP,
@@ -74,7 +75,7 @@ def answer_arp(wire, frame):
                                                packets.socket.inet_ntoa(frame[28:32]))))
 
 
-def echo(wire, client, payload, seconds=60):
+def echo(wire, client, payload, seconds=machine.ANSWER_S):
     """True once the payload has come back, whole."""
     wanted = is_echo_of(payload, client)
     end = time.monotonic() + seconds

@@ -15,7 +15,8 @@ from pathlib import Path
 
 import image
 
-BOOT_S = 120  # seconds: some ten are usual
+BOOT_S = 300  # seconds: some ten are usual, but a machine may have a lot else to do
+ANSWER_S = 180  # likewise, for whatever a command or a card is to do
 
 
 class Wire:
@@ -152,7 +153,7 @@ class Guest:
             text += self.read(min(left, 0.5))
         return match
 
-    def try_run(self, command, timeout=60):
+    def try_run(self, command, timeout=ANSWER_S):
         """Runs a line of shell in the guest: its exit status, and what it printed."""
         self.mark += 1
         mark = f"=={self.mark}=="
@@ -162,14 +163,14 @@ class Guest:
         text = self.expect(rf"(?s)(.*)\n{mark} (\d+)\n", timeout)
         return int(text[2]), text[1].strip("\n")
 
-    def run(self, command, timeout=60):
+    def run(self, command, timeout=ANSWER_S):
         """The same for what has to work: what it printed."""
         status, output = self.try_run(command, timeout)
         if status != 0:
             raise CommandFailed(f"{command!r} in the guest: exit status {status}\n{output}")
         return output
 
-    def wait_for(self, command, seconds=60):
+    def wait_for(self, command, seconds=ANSWER_S):
         """Until the command succeeds."""
         end = time.monotonic() + seconds
         while True:

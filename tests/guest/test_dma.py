@@ -12,6 +12,7 @@ import time
 import pytest
 
 import echo
+import machine
 
 from conftest import CARDS, card
 from image import HERE
@@ -67,7 +68,7 @@ class Attacker:
         self.fill("orders", raw)
         done = "".join(f"{byte:02x}" for byte in struct.pack("<I", self.sequence))
         self.guest.wait_for(f"test $(dd if={self.region('orders')} bs=4 skip=5 count=1 2>&- | "
-                            f"hexdump -v -e '1/1 \"%02x\"') = {done}", 60)
+                            f"hexdump -v -e '1/1 \"%02x\"') = {done}")
 
     def attempt(self, kind, address):
         """The order; and for a write one frame to be sent to the card, that makes it carry it out."""
@@ -91,7 +92,7 @@ class Attacker:
     def lands(self, name, address):
         """A write that succeeds: the frame is in the region, and nothing of it is missing."""
         what = self.attempt(WRITE, address)
-        end = time.monotonic() + 60
+        end = time.monotonic() + machine.ANSWER_S
         while self.content(name)[:LENGTH] != what:
             assert time.monotonic() < end, f"no frame came to {name}"
             time.sleep(0.1)
@@ -99,7 +100,7 @@ class Attacker:
     def leaves(self, address, secret):
         """A read that succeeds: what is there goes out on the wire."""
         self.attempt(READ, address)
-        assert self.guest.wires[0].expect(lambda got: got[:LENGTH] == secret, 60) is not None, \
+        assert self.guest.wires[0].expect(lambda got: got[:LENGTH] == secret, machine.ANSWER_S) is not None, \
             f"nothing left from {address:#x}"
 
     def stop(self):
@@ -136,7 +137,7 @@ class Faults:
                 return
             time.sleep(0.2)
 
-    def wait(self, count, seconds=60):
+    def wait(self, count, seconds=machine.ANSWER_S):
         """Until there are so many new ones; then a while, in which there must not be more."""
         end = time.monotonic() + seconds
         while len(self.new()) < count and time.monotonic() < end:

@@ -81,7 +81,7 @@ class Soundness:
         ask = packets.ethernet(packets.BROADCAST, echo.HOST_MAC, packets.ETH_ARP,
                                packets.arp(1, echo.HOST_MAC, f"10.1.{index}.1", "00:00:00:00:00:00",
                                            f"10.1.{index}.2"))
-        answer = wire.ask(ask, lambda frame: frame[12:14] == b"\x08\x06" and frame[20:22] == b"\0\x02", 60)
+        answer = wire.ask(ask, lambda frame: frame[12:14] == b"\x08\x06" and frame[20:22] == b"\0\x02")
         guest.run(f"ip link set {interface} down && ip addr flush dev {interface}")
         assert answer is not None, f"the kernel does not answer on {interface}"
 
@@ -91,7 +91,7 @@ def test_take_and_give_back(guest):
     for index in (0, 1):
         with Traffic(guest.wires[index]):
             for _ in range(CYCLES // 2):
-                output = guest.run(f"sddf run /sddf/echo.xml --pci {card(index)} --take --seconds 1", 120)
+                output = guest.run(f"sddf run /sddf/echo.xml --pci {card(index)} --take --seconds 1")
                 assert "is taken from the kernel's" in output
                 assert drivers(guest)[index] == kernel_driver(index)
     for index in (0, 1):
@@ -107,10 +107,10 @@ def kill(guest, system, who):
         system.stop()
     elif who == "both":
         guest.run(f"kill -9 {system.pid} {state['loader']}")
-        guest.wait_for("! pidof sddf", 60)
+        guest.wait_for("! pidof sddf")
     else:
         guest.run(f"kill -9 {state['loader'] if who == 'loader' else system.pid}")
-        guest.wait_for("! pidof sddf", 60)
+        guest.wait_for("! pidof sddf")
 
 
 def test_kills(guest):
@@ -128,7 +128,7 @@ def test_kills(guest):
             assert drivers(guest)[index] == "vfio-pci"
         else:
             guest.wait_for(f"test $(basename $(readlink /sys/bus/pci/devices/{card(index)}/driver)) = "
-                           f"{kernel_driver(index)}", 60)
+                           f"{kernel_driver(index)}")
         mend = who == "both"
     if mend:
         guest.try_run("sddf run /sddf/echo.xml -b linux_vfio")
