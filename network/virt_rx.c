@@ -21,58 +21,20 @@
 #include "sddf/cache.h"
 #include "sddf/net.h"
 
+#include "bits.h"
 #include "buffers.h"
 #include "drain.h"
 #include "frame.h"
 #include "mac_table.h"
 #include "setup.h"
 #include "tally.h"
-
-struct net_virt_rx_config sddf_net_config;
-
-/* Holders besides the receivers, who have the bits of their places in the configuration. */
-#define HELD_BY_DRIVER (UINT64_C(1) << 63)
-#define HELD_BY_SELF   (UINT64_C(1) << 62) /* in spare[] */
-
-_Static_assert(NET_CLIENTS_MAX <= 62, "a receiver is a bit below those two");
+#include "virt_rx.h"
+#include "virt_rx_start.h"
 
 /* Frames whose headers are fetched ahead of their turn: about a cache miss's worth of work. */
 #define BATCH 16
 
 #define DHCP_CLIENT_PORT 68
-
-struct receiver {
-    struct sddf_queue_producer active;
-    struct sddf_queue_consumer free;
-    uint32_t lent;     /* buffers that it holds, those in its active queue included */
-    uint32_t lent_max; /* its free queue's capacity: what it holds it can always give back */
-    uint32_t enough;   /* returned buffers that are worth a signal */
-    uint8_t channel;
-    struct tally tally;
-};
-
-static bool running;
-static const uint8_t *data;
-static uint64_t data_io_address;
-static bool incoherent; /* the device writes past the caches */
-static uint32_t buffer_count;
-static struct sddf_queue_consumer driver_active;
-static struct sddf_queue_producer driver_free;
-static uint64_t holders[NET_REGION_BUFFERS_MAX];
-static uint32_t spare[NET_REGION_BUFFERS_MAX]; /* ours, on the way to the driver's free queue */
-static uint32_t spare_count;
-static struct receiver receivers[NET_CLIENTS_MAX];
-static uint32_t receiver_count;
-static uint32_t lent_count;    /* buffers that some receiver holds, each counted once */
-static uint64_t arp_receivers; /* bit per receiver */
-static uint64_t dhcp_receivers;
-static uint64_t lenders;   /* receivers that hold buffers */
-static uint64_t notifiers; /* receivers that have notified */
-static uint64_t given;     /* receivers to hand over to, or to count for, in this pass */
-static uint64_t by_channel[MICROKIT_MAX_CHANNELS];
-static struct mac_table macs;
-static struct tally tally; /* what is no receiver's */
-static struct net_stats *stats;
 
 /* ---- from the driver to the receivers ------------------------------------------------------ */
 
@@ -83,13 +45,27 @@ struct arrival {
     uint16_t flags;
 };
 
-static void buffer_reclaim(uint32_t buffer)
-{
-    holders[buffer] = HELD_BY_SELF;
-    spare[spare_count++] = buffer;
-}
+/* A frame, inside the one buffer that it says; and the buffer is on its way, nobody else's. */
+/*@ predicate arrival_ok(struct arrival *a) =
+  @     a->buffer < buffer_count && NET_FRAME_MIN <= a->length <= NET_FRAME_MAX &&
+  @     a->buffer * NET_BUFFER_SIZE <= a->offset &&
+  @     a->offset + a->length <= (a->buffer + 1) * NET_BUFFER_SIZE;
+  @ predicate batch_ok(struct arrival *batch, integer from, integer count) =
+  @     (\forall integer i; from <= i < count ==>
+  @         arrival_ok(&batch[i]) && holders[batch[i].buffer] == 0) &&
+  @     (\forall integer i, j; from <= i < j < count ==> batch[i].buffer != batch[j].buffer);
+  @*/
 
 /* Takes what the driver says, as far as it can be true. From here on the buffer is ours. */
+/*@ requires RX_BUFFERS && tally_ok(&tally) && \valid(arrival);
+  @ requires \separated(arrival, &tally);
+  @ assigns *arrival, tally, RX_ACCOUNT;
+  @ ensures RX_BUFFERS && tally_ok(&tally);
+  @ ensures taken: \result ==> arrival_ok(arrival) && holders[arrival->buffer] == 0;
+  @ ensures it_had_it: \result ==> \old(holders)[arrival->buffer] == HELD_BY_DRIVER;
+  @ ensures untouched: \forall integer b; 0 <= b < buffer_count &&
+  @     \old(holders[b]) != HELD_BY_DRIVER ==> holders[b] == \old(holders[b]);
+  @*/
 static bool arrival_take(struct net_entry entry, struct arrival *arrival)
 {
     uint64_t offset = entry.address - data_io_address;
@@ -102,6 +78,7 @@ static bool arrival_take(struct net_entry entry, struct arrival *arrival)
         tally_add(&tally, NET_STAT_REFUSED_OWNER, 1);
         return false;
     }
+    holders[buffer] = 0;
     if (!buffers_length_ok(entry.length)) {
         tally_add(&tally, NET_STAT_REFUSED_LENGTH, 1);
         buffer_reclaim(buffer);
@@ -112,20 +89,40 @@ static bool arrival_take(struct net_entry entry, struct arrival *arrival)
         buffer_reclaim(buffer);
         return false;
     }
-    holders[buffer] = 0;
-    *arrival =
-        (struct arrival){buffer, (uint32_t)offset, entry.length, entry.flags & NET_CSUM_VERIFIED};
+    /*@ assert inside: offset + entry.length <= (buffer + 1) * NET_BUFFER_SIZE; */
+    arrival->buffer = buffer;
+    arrival->offset = (uint32_t)offset;
+    arrival->length = entry.length;
+    arrival->flags = entry.flags & NET_CSUM_VERIFIED;
     return true;
 }
 
+/* Whose address this is: one bit, or none. */
+/*@ requires rx_macs && receiver_count <= NET_CLIENTS_MAX && to < FRAME_MACS;
+  @ assigns \nothing;
+  @ ensures nobody: \result == 0 ==> mac_table_lacks(&macs, to);
+  @ ensures its_owner: \result != 0 ==> \exists integer owner; 0 <= owner < receiver_count &&
+  @     mac_table_has(&macs, to, owner) && \result == pow2(owner);
+  @ ensures \result < pow2(receiver_count);
+  @*/
+static uint64_t address_receiver(uint64_t to)
+{
+    uint32_t receiver = mac_table_find(&macs, to);
+    return receiver == MAC_TABLE_NONE ? 0 : bits_one(receiver);
+}
+
 /* Who gets this frame: a bit per receiver. */
+/*@ requires rx_macs && rx_sets && rx_data && receiver_count <= NET_CLIENTS_MAX;
+  @ requires buffer_count <= NET_REGION_BUFFERS_MAX && \valid_read(arrival) && arrival_ok(arrival);
+  @ assigns \nothing;
+  @ ensures \result < pow2(receiver_count);
+  @*/
 static uint64_t arrival_receivers(const struct arrival *arrival)
 {
     const uint8_t *frame = data + arrival->offset;
     struct frame_header header = frame_read_header(frame);
     if (!frame_mac_is_group(header.to)) {
-        uint32_t receiver = mac_table_find(&macs, header.to);
-        return receiver == MAC_TABLE_NONE ? 0 : UINT64_C(1) << receiver;
+        return address_receiver(header.to);
     }
     if (header.to != FRAME_BROADCAST) {
         return 0;
@@ -146,11 +143,24 @@ static uint64_t arrival_receivers(const struct arrival *arrival)
  * fixed share would have to be small for the case that all do, and wrong for a burst to one. It is
  * one comparison per frame: nobody looks at the others.
  */
+/*@ requires \valid_read(receiver);
+  @ assigns \nothing;
+  @ ensures \result ==> receiver->lent < receiver->lent_max;
+  @*/
 static bool receiver_may_hold(const struct receiver *receiver)
 {
     return receiver->lent < setup_min(receiver->lent_max, buffer_count - lent_count);
 }
 
+/*@ requires RX_BUFFERS && RX_RECEIVERS(receiver_count) && number < receiver_count;
+  @ requires \valid_read(arrival) && arrival_ok(arrival) && holders[arrival->buffer] < HELD_BY_SELF;
+  @ requires \separated(arrival, &receivers[0 .. NET_CLIENTS_MAX - 1]);
+  @ assigns receivers[number], holders[arrival->buffer], lent_count, RX_ROW;
+  @ ensures rx_counts && rx_spare && rx_row;
+  @ ensures rx_holders;
+  @ ensures RX_RECEIVERS(receiver_count);
+  @ ensures holders[arrival->buffer] < HELD_BY_SELF;
+  @*/
 static void arrival_give(const struct arrival *arrival, uint32_t number)
 {
     struct receiver *receiver = &receivers[number];
@@ -163,13 +173,21 @@ static void arrival_give(const struct arrival *arrival, uint32_t number)
         tally_add(&receiver->tally, NET_STAT_DROP_FULL, 1);
         return;
     }
+    /*@ ghost if (holders[arrival->buffer] == 0) row_lend(arrival->buffer); */
     lent_count += holders[arrival->buffer] == 0;
-    holders[arrival->buffer] |= UINT64_C(1) << number;
+    holders[arrival->buffer] |= bits_one(number);
     receiver->lent++;
     tally_add(&receiver->tally, NET_STAT_RX_PACKETS, 1);
     tally_add(&receiver->tally, NET_STAT_RX_BYTES, arrival->length);
 }
 
+/*@ requires RX_OK && \valid_read(arrival) && arrival_ok(arrival);
+  @ requires holders[arrival->buffer] == 0;
+  @ requires \separated(arrival, &tally) &&
+  @     \separated(arrival, &receivers[0 .. NET_CLIENTS_MAX - 1]);
+  @ assigns receivers[..], tally, given, holders[arrival->buffer], lent_count, RX_SPARE;
+  @ ensures RX_OK;
+  @*/
 static void arrival_deliver(const struct arrival *arrival)
 {
     uint64_t to = arrival_receivers(arrival);
@@ -177,36 +195,73 @@ static void arrival_deliver(const struct arrival *arrival)
         tally_add(&tally, NET_STAT_DROP_UNKNOWN, 1);
     }
     given |= to;
+    /*@ loop invariant RX_OK && to < pow2(receiver_count);
+      @ loop invariant holders[arrival->buffer] < HELD_BY_SELF;
+      @ loop assigns to, receivers[..], holders[arrival->buffer], lent_count, RX_ROW;
+      @ loop variant to;
+      @*/
     for (; to != 0; to &= to - 1) {
-        arrival_give(arrival, (uint32_t)__builtin_ctzll(to));
+        arrival_give(arrival, bits_first(to));
     }
     if (holders[arrival->buffer] == 0) {
         buffer_reclaim(arrival->buffer);
     }
 }
 
+/* Takes so many entries, or fewer; of them, how many frames are in the batch. */
+/*@ requires RX_OK && entries <= BATCH && \valid(batch + (0 .. BATCH - 1));
+  @ requires \separated(batch + (0 .. BATCH - 1), &tally) &&
+  @     \separated(batch + (0 .. BATCH - 1), &driver_active);
+  @ assigns batch[0 .. BATCH - 1], driver_active.head, driver_active.tail, tally, RX_ACCOUNT;
+  @ ensures RX_OK && \result <= BATCH && batch_ok(batch, 0, \result);
+  @*/
+static uint32_t batch_take(struct arrival *batch, uint32_t entries)
+{
+    uint32_t count = 0;
+    struct net_entry entry;
+    /*@ loop invariant RX_OK && count <= i <= entries && batch_ok(batch, 0, count);
+      @ loop assigns i, entry, count, batch[0 .. BATCH - 1], driver_active.head,
+      @     driver_active.tail, tally, RX_ACCOUNT;
+      @ loop variant entries - i;
+      @*/
+    for (uint32_t i = 0; i < entries && net_queue_dequeue(&driver_active, &entry); i++) {
+        if (arrival_take(entry, &batch[count])) {
+            if (incoherent) {
+                sddf_cache_forget(data + batch[count].offset, batch[count].length);
+            } else {
+                __builtin_prefetch(data + batch[count].offset);
+            }
+            count++;
+        }
+    }
+    if (incoherent) {
+        sddf_cache_done(); /* before we look at the frames, and before anybody else may */
+    }
+    return count;
+}
+
 /* At most what the driver's queue holds. True: there is more already. */
+/*@ requires RX_OK;
+  @ assigns driver_active.head, driver_active.tail, receivers[..], tally, given, lent_count,
+  @     RX_ACCOUNT;
+  @ ensures RX_OK;
+  @*/
 static bool rx_return(void)
 {
     uint32_t left = sddf_queue_available(&driver_active);
+    /*@ loop invariant RX_OK;
+      @ loop assigns left, driver_active.head, driver_active.tail, receivers[..], tally, given,
+      @     lent_count, RX_ACCOUNT;
+      @ loop variant left;
+      @*/
     while (left > 0) {
         struct arrival batch[BATCH];
-        uint32_t count = 0;
         uint32_t entries = setup_min(left, BATCH);
-        struct net_entry entry;
-        for (uint32_t i = 0; i < entries && net_queue_dequeue(&driver_active, &entry); i++) {
-            if (arrival_take(entry, &batch[count])) {
-                if (incoherent) {
-                    sddf_cache_forget(data + batch[count].offset, batch[count].length);
-                } else {
-                    __builtin_prefetch(data + batch[count].offset);
-                }
-                count++;
-            }
-        }
-        if (incoherent) {
-            sddf_cache_done(); /* before we look at the frames, and before anybody else may */
-        }
+        uint32_t count = batch_take(batch, entries);
+        /*@ loop invariant RX_OK && i <= count && batch_ok(&batch[0], i, count);
+          @ loop assigns i, receivers[..], tally, given, lent_count, RX_ACCOUNT;
+          @ loop variant count - i;
+          @*/
         for (uint32_t i = 0; i < count; i++) {
             arrival_deliver(&batch[i]);
         }
@@ -217,10 +272,16 @@ static bool rx_return(void)
 
 /* ---- from the receivers to the driver ------------------------------------------------------ */
 
+/* Takes what a receiver says, as far as it can be true. */
+/*@ requires RX_BUFFERS && RX_RECEIVERS(receiver_count) && number < receiver_count;
+  @ assigns receivers[number].lent, receivers[number].tally, lent_count, RX_ACCOUNT;
+  @ ensures RX_BUFFERS;
+  @ ensures RX_RECEIVERS(receiver_count);
+  @*/
 static void receiver_take_back(uint32_t number, struct net_entry entry)
 {
     struct receiver *receiver = &receivers[number];
-    uint64_t bit = UINT64_C(1) << number;
+    uint64_t bit = bits_one(number);
     uint32_t buffer = buffers_find(entry.address, buffer_count);
     if (buffer == BUFFERS_NONE) {
         tally_add(&receiver->tally, NET_STAT_REFUSED_ADDRESS, 1);
@@ -233,15 +294,32 @@ static void receiver_take_back(uint32_t number, struct net_entry entry)
     receiver->lent--;
     holders[buffer] &= ~bit;
     if (holders[buffer] == 0) {
+        /*@ ghost row_return(buffer); */
         lent_count--;
+        /*@ assert rx_counts && rx_row && rx_spare; */
+        /*@ assert rx_holders; */
         buffer_reclaim(buffer);
     }
 }
 
+/*@ requires RX_BUFFERS && RX_DRIVER;
+  @ assigns driver_free.head, driver_free.tail, spare_count, RX_HOLDERS;
+  @ ensures RX_BUFFERS && RX_DRIVER;
+  @*/
 static void driver_provide(void)
 {
+    /*@ loop invariant rx_counts && rx_spare && rx_row;
+      @ loop invariant rx_holders;
+      @ loop invariant RX_DRIVER;
+      @ loop assigns driver_free.head, driver_free.tail, spare_count, RX_HOLDERS;
+      @ loop variant spare_count;
+      @*/
     while (spare_count > 0) {
         uint32_t buffer = spare[spare_count - 1];
+        /*@ assert only_it: \forall integer b; 0 <= b < buffer_count && b != buffer ==>
+          @     place[b] != spare_count - 1;
+          @*/
+        /*@ assert ours: buffer < buffer_count && holders[buffer] == HELD_BY_SELF; */
         struct net_entry entry = {
             .address = data_io_address + (uint64_t)buffer * NET_BUFFER_SIZE,
         };
@@ -253,39 +331,85 @@ static void driver_provide(void)
     }
 }
 
-/* From each that may have something, at most what its queue holds. True: there is more already. */
+/* At most what its queue holds. True: there is more already. */
+/*@ requires RX_OK && number < receiver_count;
+  @ assigns receivers[number], lent_count, lenders, RX_ACCOUNT;
+  @ ensures RX_OK;
+  @*/
+static bool receiver_collect(uint32_t number)
+{
+    struct receiver *receiver = &receivers[number];
+    uint32_t left = sddf_queue_available(&receiver->free);
+    struct net_entry entry;
+    /*@ loop invariant RX_OK;
+      @ loop assigns left, entry, receivers[number], lent_count, RX_ACCOUNT;
+      @ loop variant left;
+      @*/
+    while (left-- > 0 && net_queue_dequeue(&receiver->free, &entry)) {
+        receiver_take_back(number, entry);
+    }
+    if (receiver->lent == 0) {
+        lenders &= ~bits_one(number);
+    }
+    return !sddf_queue_request_signal_at(&receiver->free, receiver->enough) &&
+           drain_again(&receiver->free);
+}
+
+/* From each that may have something. True: some have more already. */
+/*@ requires RX_OK;
+  @ assigns receivers[..], lent_count, lenders, notifiers, given, RX_ACCOUNT;
+  @ ensures RX_OK;
+  @*/
 static bool rx_provide(void)
 {
     bool more = false;
     uint64_t from = lenders | notifiers;
     notifiers = 0;
+    /*@ loop invariant RX_OK && from < pow2(receiver_count);
+      @ loop assigns from, more, receivers[..], lent_count, lenders, notifiers, given, RX_ACCOUNT;
+      @ loop variant from;
+      @*/
     for (; from != 0; from &= from - 1) {
-        uint32_t number = (uint32_t)__builtin_ctzll(from);
-        struct receiver *receiver = &receivers[number];
-        uint32_t left = sddf_queue_available(&receiver->free);
-        struct net_entry entry;
-        while (left-- > 0 && net_queue_dequeue(&receiver->free, &entry)) {
-            receiver_take_back(number, entry);
-        }
-        if (receiver->lent == 0) {
-            lenders &= ~(UINT64_C(1) << number);
-        }
-        if (!sddf_queue_request_signal_at(&receiver->free, receiver->enough) &&
-            drain_again(&receiver->free)) {
-            notifiers |= UINT64_C(1) << number;
+        uint32_t number = bits_first(from);
+        if (receiver_collect(number)) {
+            notifiers |= bits_one(number);
             more = true;
         }
-        given |= UINT64_C(1) << number; /* its counters may have changed */
+        given |= bits_one(number); /* its counters may have changed */
     }
     return more;
 }
 
 /* ---- entry points -------------------------------------------------------------------------- */
 
+/* Hands over to a receiver, and counts. True: it wants a signal. */
+/*@ requires RX_OK && number < receiver_count;
+  @ assigns receivers[number], lenders;
+  @ ensures RX_OK;
+  @*/
+static bool receiver_hand_over(uint32_t number)
+{
+    struct receiver *receiver = &receivers[number];
+    if (receiver->lent > 0) {
+        lenders |= bits_one(number);
+    }
+    sddf_queue_publish(&receiver->active);
+    bool waits = sddf_queue_needs_signal(&receiver->active);
+    if (waits) {
+        tally_add(&receiver->tally, NET_STAT_SIGNALS, 1);
+    }
+    tally_flush(&receiver->tally, stats, number + 1);
+    return waits;
+}
+
 /*
  * The end of a pass: hands everything over, once, and counts. True: the first receiver wants a
  * signal, which the caller sends: nearly every frame of a system with one client is for that one.
  */
+/*@ requires RX_OK;
+  @ assigns receivers[..], lenders, given, tally, driver_free, spare_count, RX_HOLDERS;
+  @ ensures RX_OK && (\result ==> receiver_count > 0);
+  @*/
 static bool pass_end(void)
 {
     bool first_waits = false;
@@ -295,110 +419,40 @@ static bool pass_end(void)
         tally_add(&tally, NET_STAT_SIGNALS, 1);
         microkit_notify(sddf_net_config.driver.channel);
     }
+    /*@ loop invariant RX_OK && (first_waits ==> receiver_count > 0);
+      @ loop assigns first_waits, receivers[..], lenders, given;
+      @ loop variant given;
+      @*/
     for (; given != 0; given &= given - 1) {
-        uint32_t number = (uint32_t)__builtin_ctzll(given);
-        struct receiver *receiver = &receivers[number];
-        if (receiver->lent > 0) {
-            lenders |= UINT64_C(1) << number;
+        uint32_t number = bits_first(given);
+        if (!receiver_hand_over(number)) {
+            continue;
         }
-        sddf_queue_publish(&receiver->active);
-        if (sddf_queue_needs_signal(&receiver->active)) {
-            tally_add(&receiver->tally, NET_STAT_SIGNALS, 1);
-            if (number == 0) {
-                first_waits = true;
-            } else {
-                microkit_notify(receiver->channel);
-            }
+        if (number == 0) {
+            first_waits = true;
+        } else {
+            microkit_notify(receivers[number].channel);
         }
-        tally_flush(&receiver->tally, stats, number + 1);
     }
     tally_flush(&tally, stats, 0);
     return first_waits;
 }
 
-static const char *receivers_start(const struct net_virt_rx_config *config)
-{
-    for (uint32_t i = 0; i < receiver_count; i++) {
-        const struct net_virt_rx_client *client = &config->client[i];
-        struct receiver *receiver = &receivers[i];
-        *receiver = (struct receiver){.channel = client->rx.channel};
-        if (!setup_producer(&receiver->active, &client->rx.active) ||
-            !setup_consumer(&receiver->free, &client->rx.free)) {
-            return "a receiver's queue";
-        }
-        if (receiver->channel >= MICROKIT_MAX_CHANNELS) {
-            return "a receiver's channel";
-        }
-        by_channel[receiver->channel] = UINT64_C(1) << i;
-        /*
-         * Signals for returned buffers are late on purpose: whenever the driver wakes us we collect
-         * them anyway. All receivers together may sit on half of the buffers without a signal, so
-         * the driver is never short of buffers that somebody has returned.
-         */
-        uint32_t capacity = client->rx.free.capacity;
-        receiver->lent_max = capacity;
-        receiver->enough =
-            setup_max(1, setup_min(capacity / 2, buffer_count / (2 * receiver_count)));
-        if (client->kind == NET_RECEIVER_ARP) {
-            arp_receivers |= UINT64_C(1) << i;
-        } else if (!mac_table_add(&macs, frame_mac(client->mac), i)) {
-            return "a MAC address";
-        }
-        if (client->kind == NET_RECEIVER_DHCP) {
-            dhcp_receivers |= UINT64_C(1) << i;
-        }
-        notifiers |= UINT64_C(1) << i; /* ask all of them for their first signal */
-    }
-    return NULL;
-}
-
-/* Sets every global: after a restart they are as the fault left them. NULL, or what is wrong. */
-static const char *start(const struct net_virt_rx_config *config)
-{
-    running = false;
-    spare_count = 0;
-    lent_count = 0;
-    arp_receivers = dhcp_receivers = lenders = notifiers = given = 0;
-    memset(by_channel, 0, sizeof(by_channel));
-    memset(&macs, 0, sizeof(macs));
-    memset(&tally, 0, sizeof(tally));
-    if (!sddf_config_ok(&config->header, SDDF_ROLE_NET_VIRT_RX, sizeof(*config)) ||
-        config->client_count > NET_CLIENTS_MAX) {
-        return "the header";
-    }
-    receiver_count = config->client_count;
-    buffer_count = config->buffer_count;
-    if (!buffers_region_ok(&config->data, buffer_count)) {
-        return "the Rx DMA region";
-    }
-    data = (const uint8_t *)(uintptr_t)config->data.vaddr;
-    data_io_address = config->data.io_address;
-    incoherent = config->incoherent != 0;
-    if (incoherent) {
-        /* The zeroes of the beginning must not be written over what a device has received. */
-        sddf_cache_forget(data, (size_t)buffer_count * NET_BUFFER_SIZE);
-        sddf_cache_done();
-    }
-    if (!tally_page_ok(&config->stats, receiver_count)) {
-        return "the statistics region";
-    }
-    stats = tally_page_start(&config->stats, SDDF_ROLE_NET_VIRT_RX, receiver_count);
-    if (!setup_consumer(&driver_active, &config->driver.active) ||
-        !setup_producer(&driver_free, &config->driver.free)) {
-        return "a driver's queue";
-    }
-    for (uint32_t buffer = buffer_count; buffer-- > 0;) {
-        buffer_reclaim(buffer); /* the last one first: the driver gets them in order */
-    }
-    return receivers_start(config);
-}
-
 /* True: the first receiver wants a signal. */
+/*@ requires RX_OK;
+  @ assigns receivers[..], lenders, notifiers, given, tally, driver_free, driver_active,
+  @     lent_count, RX_ACCOUNT;
+  @ ensures RX_OK && (\result ==> receiver_count > 0);
+  @*/
 static bool serve(void)
 {
     bool first_waits;
     bool more;
     tally_add(&tally, NET_STAT_WAKEUPS, 1);
+    /*@ loop invariant RX_OK;
+      @ loop assigns first_waits, more, receivers[..], lenders, notifiers, given, tally,
+      @     driver_free, driver_active, lent_count, RX_ACCOUNT;
+      @*/
     do {
         /* First what came back: then its owner may have that much again. */
         more = rx_provide();
@@ -411,6 +465,12 @@ static bool serve(void)
     return first_waits;
 }
 
+/*@ requires rx_config_memory;
+  @ ensures running ==> (RX_OK);
+  @ assigns running, data, data_io_address, incoherent, buffer_count, receiver_count, stats,
+  @     arp_receivers, dhcp_receivers, macs, by_channel[..], receivers[..], lenders, notifiers,
+  @     given, tally, driver_free, driver_active, lent_count, RX_ACCOUNT;
+  @*/
 void init(void)
 {
     const char *wrong = start(&sddf_net_config);
@@ -424,6 +484,11 @@ void init(void)
     }
 }
 
+/*@ requires running ==> (RX_OK);
+  @ assigns receivers[..], lenders, notifiers, given, tally, driver_free, driver_active,
+  @     lent_count, RX_ACCOUNT;
+  @ ensures running ==> (RX_OK);
+  @*/
 void notified(microkit_channel ch)
 {
     if (!running) {

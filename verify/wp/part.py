@@ -33,11 +33,24 @@ UNITS = {
     "helpers": "verify/wp/helpers.c",
     "policies": "verify/wp/policies.c",
     "tx_check": "verify/wp/tx_check.c",
+    "virt_rx": "verify/wp/virt_rx.c",
 }
 
-# What is not proved yet, by name, so that nobody takes it for proved.
+# Options that a unit takes besides.
+OPTIONS = {"virt_rx": ["-wp-split"]}
+
+# Functions that have a contract which is not proved yet, by unit. None that is proved calls one.
+NOT_YET = {
+    "virt_rx": (
+        "arrival_take", "arrival_give", "arrival_deliver", "batch_take", "rx_return",
+        "receiver_take_back", "driver_provide", "receiver_collect", "rx_provide",
+        "receiver_hand_over", "pass_end", "receiver_start_sets", "receiver_start", "buffers_start",
+        "sets_start", "memory_start", "start", "serve", "init", "notified",
+    ),
+}
+
+# What else is not proved yet, by name, so that nobody takes it for proved.
 NOT_COVERED = (
-    "virt_rx",
     "virt_tx: virt_tx.h, virt_tx*.c",
     "copy, arp and the client library",
     "the timer's arithmetic",
@@ -118,7 +131,7 @@ def functions(root, unit):
 
 def prove(root, unit, names):
     """Of these functions: the numbers of goals, of goals proved and of smoke tests; the output."""
-    status, output = frama_c(root, unit, [*WP, "-wp-fct", ",".join(names)])
+    status, output = frama_c(root, unit, [*WP, *OPTIONS.get(unit, []), "-wp-fct", ",".join(names)])
     scheduled = re.search(r"(\d+) goals scheduled", output)
     if status != 0 or not scheduled:
         return 0, 0, 0, output
@@ -189,9 +202,13 @@ def check_unit(unit, done):
     except RuntimeError as error:
         return Row(unit, "nothing", False, last_lines(str(error)))
     names = [name for name in defined if name not in done]
+    later = set(NOT_YET.get(unit, ()))
     bare = [name for name in names if not defined[name]]
     if bare or not names:
         return Row(unit, f"{len(names)} functions", False, "without a contract: " + ", ".join(bare))
+    if later - set(names):
+        return Row(unit, "nothing", False, "there is no " + ", ".join(sorted(later - set(names))))
+    names = [name for name in names if name not in later]
     goals, proved, smoke, output = prove(ROOT, unit, names)
     done.update(names)
     failed = unproved(output) + re.findall(r"\[Failed\] Smoke-test (\w+)", output)
@@ -213,5 +230,7 @@ def check():
     print("   This holds if:")
     for assumption in ASSUMPTIONS:
         print(f"     - {assumption};")
+    for unit, names in NOT_YET.items():
+        print(f"   NOT COVERED: {unit}: {', '.join(names)} (they have contracts)")
     for name in NOT_COVERED:
         print(f"   NOT COVERED: {name}")

@@ -31,4 +31,6 @@ SEEDED = (
      "entry->csum_offset + 2 > entry->length", "entry->csum_offset + 1 > entry->length"),
     ("one range too many", "tx_check", ["tx_ranges_find"], "network/tx_ranges.h",
      "    while (at < ranges->count &&", "    while (at <= ranges->count &&"),
+    ("a place too far", "virt_rx", ["buffer_reclaim"], "network/virt_rx.h",
+     "    spare[spare_count++] = buffer;", "    spare[++spare_count] = buffer;"),
 )

@@ -33,6 +33,13 @@
   @*/
 #endif
 
+#ifdef WP_HOLDERS
+/*@ lemma fact_or_least: \forall integer a, b; 0 <= a ==> 0 <= b ==>
+  @     a <= (a | b) && b <= (a | b);
+  @ lemma fact_pow2_62: pow2(62) == 0x4000000000000000;
+  @*/
+#endif
+
 #ifdef WP_SHIFT
 /*@ lemma fact_shift: \forall integer x, n; 0 <= x <= UINT64_MAX ==> 56 <= n <= 63 ==>
   @     (x >> n) <= 255;
