@@ -110,6 +110,14 @@ def test_sizes(cross):
         assert "lwip" in cross.tool("nm", path) or int(text) <= CODE_MAX, f"{name}: {text} bytes"
 
 
+@pytest.mark.parametrize("name", ["memcpy", "memset", "memmove"])
+def test_memory_functions_do_not_call_themselves(cross, name):
+    """As they would if the compiler made a call of what they are made of."""
+    for path in cross.programs:
+        code = cross.tool("objdump", "-d", f"--disassemble={name}", path)
+        assert f"<{name}>:" not in code or not re.search(rf"\s[0-9a-f]+ <{name}>$", code, re.M), path
+
+
 def test_no_code_that_a_platform_chooses():
     """What a platform differs in stands behind a header, or in a driver of its own."""
     choice = re.compile(r"^\s*#\s*(if|ifdef|ifndef|elif)\b.*\b(__linux__|__unix__|\w*MICROKIT\w*|"

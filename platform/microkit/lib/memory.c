@@ -2,7 +2,8 @@
 /*
  * memcpy and memset in place of picolibc's, which go byte by byte where that is small. Blocks of
  * constant size become the widest moves that the flags allow; the last block overlaps the one
- * before it, so that no tail is left over.
+ * before it, so that no tail is left over. Only for processors that read and write words at any
+ * address: for others the compiler would make calls of memcpy of the blocks.
  */
 #include <stddef.h>
 #include <stdint.h>
