@@ -4,11 +4,12 @@
 same load: the kernel's own driver and sockets, DPDK, and this system.
 
 Instructions are counted by a plugin of QEMU's (count.c), all of the guest's: processes, kernel,
-interrupts. A processor that sleeps executes none, so what is counted is what the packets cost. What the
-guest does without packets is measured first, and has a column of its own; it is taken off where packets
-go one at a time, and the guest sleeps between them. At saturation nothing is taken off. With -icount
-one instruction is one nanosecond, which makes the guest's timers, and how packets gather meanwhile,
-independent of this machine.
+interrupts. A processor that sleeps executes none, so what is counted is what the packets cost, less what
+the guest does in that time without packets: it is measured first, and has a column of its own. It is
+taken off for all of the time, since the guest sleeps nearly all of it, even at saturation: making and
+checking packets takes the host many times as long as turning them round takes the guest. With -icount
+one instruction is one nanosecond, which makes the guest's timers, and how packets gather meanwhile, all
+but independent of this machine; on a busy one, large packets come in smaller bursts.
 
 A program that polls executes instructions all the time. So those over DPDK count their own, by the
 guest's time-stamp counter, which counts instructions too: from a burst with packets to the end of its
@@ -151,7 +152,8 @@ def measure_one(subject, load, counter, idle, size, window, packets):
     again = load.run(size, window, packets)
     seconds = time.monotonic() - start
     spent_in = [after - first for after, first in zip(counter.read(), before)]
-    busy = sum(spent_in) if window > 1 else max(sum(spent_in) - idle * seconds, 0)
+    # What it does without any packet has a column of its own.
+    busy = max(sum(spent_in) - idle * seconds, 0)
     row = {"size": size, "window": window, "packets": packets, "again": again, "seconds": seconds,
            "busy": busy / packets, "empty": 0, "kernel_share": spent_in[0] / sum(spent_in)}
     if polls:
