@@ -33,4 +33,9 @@ SEEDED = (
      "    while (at < ranges->count &&", "    while (at <= ranges->count &&"),
     ("a place too far", "virt_rx", ["buffer_reclaim"], "network/virt_rx.h",
      "    spare[spare_count++] = buffer;", "    spare[++spare_count] = buffer;"),
+    ("one entry too many", "AF_XDP ring", ["ring_pending"], "drivers/network/linux_xdp/ring.h",
+     "    if (pending > r->count) {", "    if (pending > r->count + 1) {"),
+    ("no descriptor left free", "e1000e ring", ["descriptors_space"],
+     "drivers/network/e1000e/descriptors.h", "r->size != 0 ? r->size - 1 -",
+     "r->size != 0 ? r->size -"),
 )

@@ -294,7 +294,8 @@ static struct e1000e_place ring_start(struct descriptors *ring, uint32_t which)
 {
     const struct sddf_region_config *rings = &sddf_net_config.device.region[REGION_RINGS];
     const uint64_t offset = which * (rings->size / 2);
-    descriptors_start(ring, (void *)(uintptr_t)(rings->vaddr + offset), ring_size);
+    descriptors_start(ring, (struct e1000e_descriptor *)(uintptr_t)(rings->vaddr + offset),
+                      ring_size);
     return (struct e1000e_place){
         .io_address = rings->io_address + offset,
         .bytes = ring_size * (uint32_t)sizeof(struct e1000e_descriptor),

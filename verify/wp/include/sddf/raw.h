@@ -117,6 +117,9 @@ uint64_t sddf_raw_u48(const uint8_t *at);
   @*/
 uint64_t sddf_raw_u64(const uint8_t *at);
 
+/* A hint. */
+#define __builtin_prefetch(at) ((void)0)
+
 /* memcpy, of bytes. */
 #define __builtin_memcpy(to, from, n) sddf_raw_copy(to, from, n)
 
