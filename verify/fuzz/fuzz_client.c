@@ -105,7 +105,7 @@ void notified(microkit_channel ch)
     while (act / 8 % 4 < received_count) {
         net_client_return(received[--received_count]);
     }
-    for (uint32_t i = 0; i < act / 32 % 8u && net_client_can_send(); i++) {
+    for (uint32_t i = 0; i < act / 32 % 8u && net_client_can_send() != 0; i++) {
         reserve();
     }
     while ((act & 1) == 0 && reserved_count > 0) {
@@ -124,7 +124,11 @@ void notified(microkit_channel ch)
     }
     net_client_count(NET_STAT_WAKEUPS, 1);
     net_client_flush();
-    net_client_idle((act & 4) != 0);
+    if ((act & 12) == 12) {
+        net_client_idle_until_send();
+    } else {
+        net_client_idle((act & 4) != 0);
+    }
     fuzz_check(net_client_held() == received_count && net_client_counted(NET_STAT_WAKEUPS) > 0,
                "the counts are wrong");
 }
