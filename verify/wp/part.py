@@ -45,9 +45,9 @@ OPTIONS = {"virt_rx": ["-wp-split"]}
 NOT_YET = {
     "virt_rx": (
         "arrival_take", "arrival_give", "arrival_deliver", "batch_take", "rx_return",
-        "receiver_take_back", "driver_provide", "receiver_collect", "rx_provide",
-        "receiver_hand_over", "pass_end", "receiver_start_sets", "receiver_start", "buffers_start",
-        "sets_start", "memory_start", "start", "serve", "init", "notified",
+        "receiver_take_back", "receiver_collect", "rx_provide", "receiver_hand_over", "pass_end",
+        "receiver_start_sets", "receiver_start", "memory_start", "start", "serve", "init",
+        "notified",
     ),
 }
 
