@@ -46,7 +46,7 @@ NOT_YET = {
     "virt_rx": (
         "arrival_take", "arrival_give", "arrival_deliver", "batch_take", "rx_return",
         "receiver_take_back", "receiver_collect", "rx_provide", "receiver_hand_over", "pass_end",
-        "receiver_start_sets", "receiver_start", "memory_start", "start", "serve", "init",
+        "receiver_start", "memory_start", "start", "serve", "init",
         "notified",
     ),
 }
