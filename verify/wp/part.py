@@ -77,7 +77,7 @@ FRAMA_C = [
     "-kernel-warn-key", "annot:missing-spec=error",
 ]
 WP = [
-    "-wp", "-wp-rte", "-wp-cache", "none", "-wp-par", "2", "-wp-prop=-@lemma",
+    "-wp", "-wp-rte", "-wp-cache", "none", "-wp-par", "4", "-wp-prop=-@lemma",
     "-wp-prover", "cvc4",
 ]
 PROOF = ["-wp-timeout", "30"]
