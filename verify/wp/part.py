@@ -69,7 +69,10 @@ ASSUMPTIONS = (
     "sddf/atomic.h and sddf/raw.h do what the prover's contracts for them say: they touch the words"
     " they are given and no others, and what they read may be anything",
     "the microkit calls a program's entry points one at a time, init first",
-    "functions end: loops have variants; that a pass is short is shown by tests, not here",
+    "a component's own tables (whose addresses it gives to nobody) are apart from what its"
+    " functions are handed pointers to",
+    "functions end: loops have variants, but for the search for a sent batch's end in the e1000e's"
+    " ring; that a pass is short is shown by tests, not here",
 )
 
 FRAMA_C = [
