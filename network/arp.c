@@ -15,7 +15,6 @@
 #include "sddf/net.h"
 
 #include "buffers.h"
-#include "drain.h"
 #include "frame.h"
 #include "setup.h"
 #include "tally.h"
@@ -228,8 +227,7 @@ static bool rx_return(void)
 {
     /* virt_rx lends no more than it takes back; if it does, it waits. */
     bool stuck = entries_take(sddf_queue_available(&rx_active)) == 0;
-    bool empty = sddf_queue_request_signal(&rx_active);
-    return !empty && !stuck && drain_again(&rx_active);
+    return !sddf_queue_request_signal(&rx_active) && !stuck;
 }
 
 /* The end of a pass: hands everything over, once, and counts. */

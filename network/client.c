@@ -267,17 +267,11 @@ void net_client_flush(void)
     }
 }
 
-/* Asks for a signal. True also if the neighbour only pretends that there is more. */
-static bool drained(struct sddf_queue_consumer *q)
-{
-    return sddf_queue_request_signal(q) || !sddf_queue_tail_possible(q);
-}
-
 bool net_client_idle(bool want_tx)
 {
-    bool idle = drained(&client.rx_active);
+    bool idle = sddf_queue_request_signal(&client.rx_active);
     if (want_tx) {
-        idle = drained(&client.tx_free) && idle;
+        idle = sddf_queue_request_signal(&client.tx_free) && idle;
     }
     return idle;
 }
@@ -285,7 +279,8 @@ bool net_client_idle(bool want_tx)
 bool net_client_idle_until_send(void)
 {
     /* Buffers without room to send one: virt_tx has not looked, and comes back with more. */
-    return drained(&client.tx_free) || sddf_queue_space(&client.tx_active, 1) == 0;
+    return sddf_queue_request_signal(&client.tx_free) ||
+           sddf_queue_space(&client.tx_active, 1) == 0;
 }
 
 /* ---- start --------------------------------------------------------------------------------- */

@@ -18,7 +18,6 @@
 #include "sddf/net.h"
 
 #include "buffers.h"
-#include "drain.h"
 #include "frame.h"
 #include "setup.h"
 #include "tally.h"
@@ -167,8 +166,7 @@ static bool rx_return(void)
         batch_take(entries);
         left -= entries;
     }
-    bool empty = sddf_queue_request_signal(&rx_active);
-    return !empty && !stuck && drain_again(&rx_active);
+    return !sddf_queue_request_signal(&rx_active) && !stuck;
 }
 
 /* The end of a pass: hands everything over, once, and counts. True: the client wants a signal. */

@@ -23,7 +23,6 @@
 
 #include "bits.h"
 #include "buffers.h"
-#include "drain.h"
 #include "frame.h"
 #include "mac_table.h"
 #include "setup.h"
@@ -267,7 +266,7 @@ static bool rx_return(void)
         }
         left -= entries;
     }
-    return !sddf_queue_request_signal(&driver_active) && drain_again(&driver_active);
+    return !sddf_queue_request_signal(&driver_active);
 }
 
 /* ---- from the receivers to the driver ------------------------------------------------------ */
@@ -351,8 +350,7 @@ static bool receiver_collect(uint32_t number)
     if (receiver->lent == 0) {
         lenders &= ~bits_one(number);
     }
-    return !sddf_queue_request_signal_at(&receiver->free, receiver->enough) &&
-           drain_again(&receiver->free);
+    return !sddf_queue_request_signal_at(&receiver->free, receiver->enough);
 }
 
 /* From each that may have something. True: some have more already. */

@@ -5,7 +5,6 @@
 #include "sddf/cache.h"
 
 #include "buffers.h"
-#include "drain.h"
 #include "setup.h"
 #include "virt_tx.h"
 
@@ -145,8 +144,7 @@ static bool drained_request(uint64_t drained)
     bool more = false;
     for (; drained != 0; drained &= drained - 1) {
         uint32_t number = bits_first(drained);
-        if (!sddf_queue_request_signal(&virt_tx.client[number].active) &&
-            drain_again(&virt_tx.client[number].active)) {
+        if (!sddf_queue_request_signal(&virt_tx.client[number].active)) {
             virt_tx_wake(number);
             more = true;
         } else {

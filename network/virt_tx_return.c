@@ -2,7 +2,6 @@
 /* The Tx virtualiser's way back: from the driver to the clients (see virt_tx.h). */
 #include <microkit.h>
 
-#include "drain.h"
 #include "setup.h"
 #include "virt_tx.h"
 
@@ -64,6 +63,5 @@ bool virt_tx_return_request(void)
     }
     virt_tx.asked_for = enough;
     virt_tx.asked_at = virt_tx.driver_free.head;
-    return !sddf_queue_request_signal_at(&virt_tx.driver_free, enough) &&
-           drain_again(&virt_tx.driver_free);
+    return !sddf_queue_request_signal_at(&virt_tx.driver_free, enough);
 }

@@ -74,8 +74,7 @@ static bool idle(void)
 {
     const bool sent = sddf_queue_request_signal_at(&tx_free, sddf_net_config.rx_buffer_count / 2);
     const bool come = sddf_queue_request_signal(&rx_active);
-    return (sent || !sddf_queue_tail_possible(&tx_free)) &&
-           (come || !sddf_queue_tail_possible(&rx_active));
+    return sent && come;
 }
 
 static void serve(void)

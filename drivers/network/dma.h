@@ -74,7 +74,7 @@ static inline bool rx_free_settle(uint32_t filled, bool full)
      * every buffer worth a signal, else half as many as it has.
      */
     const uint32_t enough = min(filled / 2 + 1, rx_free.capacity);
-    return !sddf_queue_request_signal_at(&rx_free, enough) && sddf_queue_tail_possible(&rx_free);
+    return !sddf_queue_request_signal_at(&rx_free, enough);
 }
 
 /* Is this address one that the device may send from, and the frame inside one buffer? */

@@ -24,11 +24,13 @@
  * to the producer again after the consumer's sddf_queue_release().
  *
  * Trust. Every shared word has one writer, and the page tables say so. The other side may write
- * anything into its words at any time: the distance to a peer's index is clamped to the capacity
- * each time it is read, no address is ever computed from a peer's word without the private mask,
- * and an entry is copied out once, before anyone looks at it. So a corrupt peer can garble the
- * entries that it sends, and stop sending or taking; it cannot make this side read or write
- * outside the two regions, or loop. What an entry *says* is the caller's to check.
+ * anything into its words at any time: a peer's index is believed only within the capacity, each
+ * time it is read, no address is ever computed from a peer's word without the private mask, and an
+ * entry is copied out once, before anyone looks at it. An index that is impossible says that there
+ * is nothing to do: no entry to take, no slot that is free. So a corrupt peer can garble the
+ * entries that it sends, and stop sending or taking, and goes on where it was when it comes to its
+ * senses; it cannot make this side read or write outside the two regions, or loop. What an entry
+ * *says* is the caller's to check.
  *
  * Signals. After draining, a consumer publishes the index at which it wants to be signalled, looks
  * once more, and sleeps only if there is still nothing (sddf_queue_request_signal). A producer
@@ -126,7 +128,7 @@ struct sddf_queue_producer {
     uint32_t capacity;
     uint32_t mask;
     uint32_t tail;       /* where the next entry goes */
-    uint32_t head;       /* last sight of the consumer's head, clamped */
+    uint32_t head;       /* last sight of the consumer's head, a possible one */
     uint32_t published;  /* what the shared tail says */
     uint32_t signalled;  /* up to where the mark has been compared */
     uint32_t epoch;      /* this side's own */
@@ -140,7 +142,7 @@ struct sddf_queue_consumer {
     uint32_t capacity;
     uint32_t mask;
     uint32_t head; /* the next entry to take */
-    uint32_t tail; /* last sight of the producer's tail, clamped */
+    uint32_t tail; /* last sight of the producer's tail, a possible one */
     uint32_t epoch;
     uint32_t peer_epoch;
 };
@@ -264,7 +266,7 @@ static inline uint32_t sddf_queue_producer_refresh(struct sddf_queue_producer *q
     /* Acquire, with the consumer's release: its reads of the slots come before our next writes. */
     uint32_t head = sddf_load_acquire_u32(&q->peer->head);
     if (tail - head > q->capacity) {
-        head = tail - q->capacity;
+        head = tail - q->capacity; /* impossible: it has not said that anything is free */
     }
     q->head = head;
     return q->capacity - (tail - head);
@@ -400,7 +402,7 @@ static inline uint32_t sddf_queue_consumer_refresh(struct sddf_queue_consumer *q
     /* Acquire, with the producer's release: the entries up to the tail are there to be read. */
     uint32_t tail = sddf_load_acquire_u32(&q->peer->tail);
     if (tail - head > q->capacity) {
-        tail = head + q->capacity;
+        tail = head; /* impossible: it has not said that anything is there */
     }
     q->tail = tail;
     return tail - head;
@@ -469,20 +471,6 @@ static inline bool sddf_queue_request_signal_at(struct sddf_queue_consumer *q, u
     sddf_fence_seq_cst();
     sddf_queue_consumer_refresh(q);
     return q->tail - q->head < count;
-}
-
-/*
- * Between two passes over a queue, after a request for a signal has found something: is it worth
- * another pass now? A queue never offers more than its capacity at a time, but a producer whose
- * tail is impossible would offer that much again and again, 2^32 entries long, without lifting a
- * finger. Such a one is looked at once a wake-up.
- */
-/*@ requires \valid_read(q) && sddf_consumer_ok(q);
-  @ assigns \nothing;
-  @*/
-static inline bool sddf_queue_tail_possible(const struct sddf_queue_consumer *q)
-{
-    return sddf_load_relaxed_u32(&q->peer->tail) - q->head <= q->capacity;
 }
 
 /* True once after each time that the producer has attached anew (not the first time). */

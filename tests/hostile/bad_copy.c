@@ -47,8 +47,8 @@ static microkit_channel client(void)
 
 static void rejoin(void)
 {
-    hostile_resync(&rx_free, virt_rx());
-    hostile_resync(&client_active, client());
+    hostile_rejoin_tail(&rx_free);
+    hostile_rejoin_tail(&client_active);
     jumped = false;
 }
 
@@ -93,6 +93,20 @@ static void misbehave_to_client(enum behaviour what)
     hostile_push(&client_active, client());
 }
 
+/*
+ * Asks for a signal at the next frame, with the work of those that are there left undone: nothing
+ * else wakes this PD, so it must not sleep on a mark that was passed already.
+ */
+static void put_off(void)
+{
+    uint32_t tail;
+    do {
+        tail = sddf_load_acquire_u32(&rx_active.peer->tail);
+        sddf_store_relaxed_u32(&rx_active.own->mark, tail);
+        sddf_fence_seq_cst();
+    } while (tail != sddf_load_acquire_u32(&rx_active.peer->tail));
+}
+
 static void misbehave(enum behaviour what)
 {
     if (what == RETURN_TWICE) {
@@ -114,7 +128,7 @@ static void misbehave(enum behaviour what)
         jumped = true;
     } else if (what == TAKE_HEAD) {
         hostile_jump_head(&rx_active, virt_rx());
-        sddf_queue_request_signal(&rx_active); /* or it would hear no more */
+        put_off();
     } else if (what == DELIVER_TAIL) {
         hostile_jump_tail(&client_active, client());
         jumped = true;
@@ -124,24 +138,13 @@ static void misbehave(enum behaviour what)
         hostile_scribble(&rx_free, &rx_active);
         hostile_scribble(&client_active, &client_free);
         microkit_notify(virt_rx());
-        sddf_queue_request_signal(&rx_active);
+        put_off();
     } else if (what == FLOOD) {
         hostile_flood(virt_rx(), client());
     } else {
         misbehave_to_client(what);
     }
     hostile_acted();
-}
-
-/* Asks for a signal at the next frame, with the work of this one left undone. */
-static void put_off(void)
-{
-    uint32_t tail;
-    do {
-        tail = sddf_load_acquire_u32(&rx_active.peer->tail);
-        sddf_store_relaxed_u32(&rx_active.own->mark, tail);
-        sddf_fence_seq_cst();
-    } while (tail != sddf_load_acquire_u32(&rx_active.peer->tail));
 }
 
 /* On the way back to honesty: as often as it takes until all was given back, and seen. */

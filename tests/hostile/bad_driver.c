@@ -78,8 +78,8 @@ static microkit_channel virt_tx(void)
 
 static void rejoin(void)
 {
-    hostile_resync(&rx_active, virt_rx());
-    hostile_resync(&tx_free, virt_tx());
+    hostile_rejoin_tail(&rx_active);
+    hostile_rejoin_tail(&tx_free);
     jumped = false;
 }
 

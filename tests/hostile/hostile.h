@@ -138,19 +138,6 @@ static inline void hostile_rejoin_tail(struct sddf_queue_producer *q)
     } while (head != sddf_load_acquire_u32(&q->peer->head)); /* as long as it runs at all */
 }
 
-/*
- * The same for a consumer that may believe in a full queue, having seen an impossible tail: it gets
- * one, of rubbish.
- */
-static inline void hostile_resync(struct sddf_queue_producer *q, microkit_channel channel)
-{
-    hostile_rejoin_tail(q);
-    for (uint32_t i = 0; i < q->capacity; i++) {
-        hostile_put(q, HOSTILE_NOWHERE, HOSTILE_LENGTH);
-    }
-    hostile_push(q, channel);
-}
-
 /* Has it seen all that was published? If not, it was in the middle of something, and may be lost.
  */
 static inline bool hostile_all_taken(const struct sddf_queue_producer *q)

@@ -493,8 +493,8 @@ static void no_room_masks_the_interrupt(void **state)
     assert_true(n == 20 && acks == 1 && after == 0);
 }
 
-/* Tails that say "there is more" for ever: one look, and the driver sleeps. */
-static void impossible_tails_are_no_loop(void **state)
+/* Behind a tail that is impossible there is nothing, and the driver sleeps. */
+static void impossible_tails_are_empty_queues(void **state)
 {
     (void)state;
     configure(BUFFERS);
@@ -505,10 +505,13 @@ static void impossible_tails_are_no_loop(void **state)
     }
     sddf_store_relaxed_u32(&rx_free.own->tail, rx_free.tail + (UINT32_C(1) << 31));
     notified(RX);
-    assert_int_equal(stat(NET_STAT_REFUSED_ADDRESS), 2 * BUFFERS); /* both queues are looked at */
+    assert_int_equal(stat(NET_STAT_REFUSED_ADDRESS), BUFFERS); /* those to be sent */
     sddf_store_relaxed_u32(&tx_active.own->tail, tx_active.tail + (UINT32_C(1) << 31));
     notified(TX);
-    assert_in_range(stat(NET_STAT_REFUSED_ADDRESS), 3 * BUFFERS, 8 * BUFFERS);
+    assert_int_equal(stat(NET_STAT_REFUSED_ADDRESS), BUFFERS);
+    sddf_store_relaxed_u32(&rx_free.own->tail, rx_free.tail);
+    notified(RX);
+    assert_int_equal(stat(NET_STAT_REFUSED_ADDRESS), 2 * BUFFERS); /* now they are there */
     assert_true(after == 0);
 }
 
@@ -674,7 +677,7 @@ int main(void)
         cmocka_unit_test(bad_frames_are_refused_and_given_back),
         cmocka_unit_test(the_device_writes_to_the_rx_region_only),
         cmocka_unit_test(no_room_masks_the_interrupt),
-        cmocka_unit_test(impossible_tails_are_no_loop),
+        cmocka_unit_test(impossible_tails_are_empty_queues),
         cmocka_unit_test(more_buffers_than_slots_set_no_timer),
         cmocka_unit_test(a_lying_device_harms_nobody),
         cmocka_unit_test(a_long_history_loses_nothing),

@@ -123,13 +123,29 @@ static inline uint64_t rig_random(uint64_t *state)
     return *state;
 }
 
+/* A producer's tail is somewhere, half of the time about where it could be. */
+static inline void rig_garble_tail(struct sddf_queue_producer *q, uint64_t *random)
+{
+    uint32_t about = sddf_load_relaxed_u32(&q->peer->head);
+    about += (uint32_t)rig_random(random) % (2 * q->capacity);
+    sddf_store_relaxed_u32(&q->own->tail,
+                           rig_random(random) % 2 ? (uint32_t)rig_random(random) : about);
+}
+
+/* The same of a consumer's head. */
+static inline void rig_garble_head(struct sddf_queue_consumer *q, uint64_t *random)
+{
+    uint32_t about = sddf_load_relaxed_u32(&q->peer->tail);
+    about -= (uint32_t)rig_random(random) % (2 * q->capacity);
+    sddf_store_relaxed_u32(&q->own->head,
+                           rig_random(random) % 2 ? (uint32_t)rig_random(random) : about);
+}
+
 /* Writes garbage into every word that a neighbour may write in its two regions. */
 static inline void rig_garble(struct rig_peer *peer, uint64_t *random)
 {
-    uint32_t near = (uint32_t)rig_random(random) % (2 * peer->out.capacity);
-    uint32_t tail = rig_random(random) % 2 ? (uint32_t)rig_random(random) : peer->out.tail + near;
-    sddf_store_relaxed_u32(&peer->out.own->tail, tail);
-    sddf_store_relaxed_u32(&peer->in.own->head, (uint32_t)rig_random(random));
+    rig_garble_tail(&peer->out, random);
+    rig_garble_head(&peer->in, random);
     sddf_store_relaxed_u32(&peer->in.own->mark, (uint32_t)rig_random(random));
     sddf_store_relaxed_u32(&peer->out.own->header.magic, (uint32_t)rig_random(random));
     sddf_store_relaxed_u32(&peer->out.own->header.capacity, (uint32_t)rig_random(random));

@@ -270,6 +270,36 @@ static void test_consumer_survives(void **state)
     in_every_queue(attack_consumer);
 }
 
+/* An impossible index says that there is nothing to do; then both go on where they were. */
+static void test_who_comes_to_its_senses_goes_on(void **state)
+{
+    (void)state;
+    static const uint32_t wild[] = {1, 2, 1000, UINT32_C(1) << 31, UINT32_MAX - 8};
+    for (size_t i = 0; i < COUNT(wild); i++) {
+        struct fixture f;
+        const struct pair sent = {0};
+        struct pair got;
+        begin(&f, 4, UINT32_MAX - 1, GUARDED_AT_START);
+        for (uint32_t n = 0; n < 3; n++) {
+            assert_true(pair_queue_enqueue(&f.producer, sent));
+        }
+        sddf_queue_publish(&f.producer);
+        sddf_store_relaxed_u32(&f.queue.producer->tail, f.consumer.head + 4 + wild[i]);
+        assert_int_equal(sddf_queue_available(&f.consumer), 0);
+        assert_true(sddf_queue_request_signal(&f.consumer));
+        sddf_queue_publish(&f.producer);
+        assert_int_equal(sddf_queue_available(&f.consumer), 3);
+        assert_int_equal(pair_queue_dequeue_batch(&f.consumer, &got, 1), 1);
+
+        sddf_queue_release(&f.consumer);
+        sddf_store_relaxed_u32(&f.queue.consumer->head, f.producer.tail + wild[i]);
+        assert_int_equal(sddf_queue_producer_refresh(&f.producer), 0);
+        sddf_queue_release(&f.consumer);
+        assert_int_equal(sddf_queue_producer_refresh(&f.producer), 2);
+        end(&f);
+    }
+}
+
 /* ---- all words, while the other side is at work ---------------------------------------------- */
 
 struct attacker {
@@ -385,6 +415,7 @@ int main(void)
         cmocka_unit_test(test_guards),
         cmocka_unit_test(test_producer_survives),
         cmocka_unit_test(test_consumer_survives),
+        cmocka_unit_test(test_who_comes_to_its_senses_goes_on),
         cmocka_unit_test(test_producer_under_attack),
         cmocka_unit_test(test_consumer_under_attack),
     };

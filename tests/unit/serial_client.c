@@ -136,9 +136,9 @@ static void survives_hostile_virtualisers(void **state)
     for (unsigned round = 0; round < 20000; round++) {
         sddf_store_relaxed_u64(&keys.active.own->entries[rig_random(&random) % RIG_CAPACITY],
                                rig_random(&random));
-        sddf_store_relaxed_u32(&keys.active.own->tail, (uint32_t)rig_random(&random));
-        sddf_store_relaxed_u32(&shown.active.own->head, (uint32_t)rig_random(&random));
-        sddf_store_relaxed_u32(&shown.free.own->tail, (uint32_t)rig_random(&random));
+        rig_garble_tail(&keys.active, &random);
+        rig_garble_head(&shown.active, &random);
+        rig_garble_tail(&shown.free, &random);
         unsigned bytes = 0;
         while (serial_getc() >= 0) {
             assert_true(++bytes <= 2 * RIG_CAPACITY * SERIAL_ENTRY_BYTES);

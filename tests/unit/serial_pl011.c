@@ -306,9 +306,9 @@ static void survives_hostile_virtualisers(void **state)
     for (unsigned round = 0; round < 20000; round++) {
         sddf_store_relaxed_u64(&writer.active.own->entries[rig_random(&random) % RIG_CAPACITY],
                                rig_random(&random));
-        sddf_store_relaxed_u32(&writer.active.own->tail, (uint32_t)rig_random(&random));
-        sddf_store_relaxed_u32(&writer.free.own->head, (uint32_t)rig_random(&random));
-        sddf_store_relaxed_u32(&reader.active.own->head, (uint32_t)rig_random(&random));
+        rig_garble_tail(&writer.active, &random);
+        rig_garble_head(&writer.free, &random);
+        rig_garble_head(&reader.active, &random);
         line_receive((uint16_t)(rig_random(&random) % 4096));
         line_send(rig_random(&random) % 16);
         uart.length = 0;

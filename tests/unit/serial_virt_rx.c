@@ -223,10 +223,10 @@ static void survives_hostile_neighbours(void **state)
             }
             sddf_store_relaxed_u64(&q->own->entries[rig_random(&random) % RIG_CAPACITY], entry);
         }
-        sddf_store_relaxed_u32(&q->own->tail, (uint32_t)rig_random(&random));
-        sddf_store_relaxed_u32(&peer[B].active.own->head, (uint32_t)rig_random(&random));
-        sddf_store_relaxed_u32(&said.active.own->head, (uint32_t)rig_random(&random));
-        sddf_store_relaxed_u32(&said.free.own->tail, (uint32_t)rig_random(&random));
+        rig_garble_tail(q, &random);
+        rig_garble_head(&peer[B].active, &random);
+        rig_garble_head(&said.active, &random);
+        rig_garble_tail(&said.free, &random);
         fake_microkit_wake(CH_DRIVER);
         rig_text(&peer[A]);
     }

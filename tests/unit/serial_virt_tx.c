@@ -273,8 +273,8 @@ static void survives_hostile_neighbours(void **state)
             sddf_store_relaxed_u64(&q->own->entries[rig_random(&random) % RIG_CAPACITY],
                                    rig_random(&random));
         }
-        sddf_store_relaxed_u32(&q->own->tail, (uint32_t)rig_random(&random));
-        sddf_store_relaxed_u32(&peer[A].free.own->head, (uint32_t)rig_random(&random));
+        rig_garble_tail(q, &random);
+        rig_garble_head(&peer[A].free, &random);
         sddf_store_relaxed_u32(&peer[A].free.own->mark, (uint32_t)rig_random(&random));
         wake(A);
         if (round % 16 == 0) {
@@ -303,9 +303,9 @@ static void survives_a_hostile_driver(void **state)
     (void)state;
     uint64_t random = 43;
     for (unsigned round = 0; round < 20000; round++) {
-        sddf_store_relaxed_u32(&terminal.active.own->head, (uint32_t)rig_random(&random));
+        rig_garble_head(&terminal.active, &random);
         sddf_store_relaxed_u32(&terminal.active.own->mark, (uint32_t)rig_random(&random));
-        sddf_store_relaxed_u32(&terminal.free.own->tail, (uint32_t)rig_random(&random));
+        rig_garble_tail(&terminal.free, &random);
         rig_send_bytes(&peer[A], "line\n", 5);
         wake(A);
     }

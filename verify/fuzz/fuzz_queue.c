@@ -143,7 +143,6 @@ static void consume(bool triples, uint8_t act)
     }
     fuzz_check((act & 48) == 48 || (act & 48) == 0 || shared[1].consumer->head == in.head,
                "the head is not published");
-    sddf_queue_tail_possible(&in);
     sddf_queue_producer_restarted(&in);
 }
 

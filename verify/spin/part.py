@@ -136,9 +136,9 @@ SEEDS = [
      "    bool client_waits = sddf_queue_needs_signal(&client_active);\n"
      "    sddf_queue_publish(&client_active);", "copy"),
     ("a consumer publishes no mark after it has drained", "network/copy.c",
-     "    bool empty = sddf_queue_request_signal(&rx_active);",
+     "    return !sddf_queue_request_signal(&rx_active) && !stuck;",
      "    sddf_queue_release(&rx_active);\n"
-     "    bool empty = sddf_queue_available(&rx_active) == 0;", "copy"),
+     "    return sddf_queue_available(&rx_active) != 0 && !stuck;", "copy"),
     ("virt_rx does not signal its first receiver", RX,
      "    if (serve()) {\n        /* The one", "    if (serve() && !running) {\n        /* The one",
      "virt_rx"),
@@ -166,7 +166,7 @@ SEEDS = [
      "enough == virt_tx.asked_for && virt_tx.driver_free.head == virt_tx.asked_at",
      "enough == virt_tx.asked_for", "virt_tx"),
     ("a client sleeps without asking for a buffer to send", "network/client.c",
-     "        idle = drained(&client.tx_free) && idle;\n", "", "virt_tx"),
+     "        idle = sddf_queue_request_signal(&client.tx_free) && idle;\n", "", "virt_tx"),
 ]
 
 

@@ -2,7 +2,6 @@
 /* What the network's components share. */
 #define WP_BITS
 #include "buffers.h"
-#include "drain.h"
 #include "frame.h"
 #include "setup.h"
 #include "tally.h"

@@ -127,9 +127,9 @@ static bool rx_return(void)
         if (n < ready) {
             retry_after(RETRY_NS); /* virt_rx has no room */
         }
-        return !rx_drained && retry == 0 && sddf_queue_tail_possible(&rx_free);
+        return !rx_drained && retry == 0;
     }
-    return !sddf_queue_request_signal(&rx_free) && sddf_queue_tail_possible(&rx_free);
+    return !sddf_queue_request_signal(&rx_free);
 }
 
 /* ---- Tx ------------------------------------------------------------------------------------ */
@@ -189,7 +189,7 @@ static bool tx_return(void)
         retry_after(RETRY_NS); /* (also when virt_tx has no room for what is its own) */
         return false;
     }
-    return !sddf_queue_request_signal(&tx_active) && sddf_queue_tail_possible(&tx_active);
+    return !sddf_queue_request_signal(&tx_active);
 }
 
 /* ---- interrupt ----------------------------------------------------------------------------- */

@@ -167,8 +167,7 @@ static bool rx_provide(void)
      */
     uint32_t left = ring_pending(&fill_ring) / 2;
     uint32_t enough = left < rx_free.capacity / 2 ? left : rx_free.capacity / 2;
-    return !sddf_queue_request_signal_at(&rx_free, enough == 0 ? 1 : enough) &&
-           sddf_queue_tail_possible(&rx_free);
+    return !sddf_queue_request_signal_at(&rx_free, enough == 0 ? 1 : enough);
 }
 
 /* af_xdp.rst, "RX Ring": frames, from the kernel to virt_rx. True if there may be more to do. */
@@ -299,7 +298,7 @@ static bool tx_provide(void)
         sddf_queue_release(&tx_active); /* the ring is full: tx_return and the retry go on */
         return false;
     }
-    return !sddf_queue_request_signal(&tx_active) && sddf_queue_tail_possible(&tx_active);
+    return !sddf_queue_request_signal(&tx_active);
 }
 
 /*

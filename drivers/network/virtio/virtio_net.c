@@ -203,7 +203,7 @@ static bool tx_provide(void)
         sddf_queue_release(&tx_active);
         return false;
     }
-    return !sddf_queue_request_signal(&tx_active) && sddf_queue_tail_possible(&tx_active);
+    return !sddf_queue_request_signal(&tx_active);
 }
 
 /* Buffers of what has been sent. */
