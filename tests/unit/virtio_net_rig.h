@@ -21,18 +21,20 @@ void virtio_net_driver_forget(void);
 
 static struct virtio_model_options options;
 static bool irq_masked;
-static bool deferred;
+static bool acknowledged;
+static bool deferred;              /* virt_rx's signal, until the end of the wake-up */
 static void (*before_start)(void); /* what a test changes of a device that has its power */
 
 void microkit_irq_ack(microkit_channel ch)
 {
     assert_true(ch == IRQ || (TRANSPORT == PCI_MESSAGES && ch == CHANGE));
     irq_masked &= ch != IRQ;
+    acknowledged |= ch == IRQ;
 }
 
-void microkit_deferred_irq_ack(microkit_channel ch)
+void microkit_deferred_notify(microkit_channel ch)
 {
-    assert_int_equal(ch, IRQ);
+    assert_int_equal(ch, RX); /* there is one slot a wake-up */
     deferred = true;
 }
 
@@ -52,7 +54,7 @@ static inline void configure(uint64_t offers, uint32_t queue_max)
     device->irq_count = options.messages ? 2 : 1;
     device->irq[1] = CHANGE;
 #endif
-    irq_masked = deferred = false;
+    irq_masked = acknowledged = deferred = false;
 }
 
 #define model(name)   virtio_model_##name
@@ -83,11 +85,11 @@ static inline void wake(microkit_channel ch)
 {
     model_counts.accesses = 0;
     irq_masked |= ch == IRQ;
+    acknowledged = false;
     notified(ch);
-    assert_int_equal(deferred, ch == IRQ);
-    if (deferred) {
-        deferred = irq_masked = false;
-    }
+    assert_int_equal(acknowledged, ch == IRQ);
+    notified_rx += deferred;
+    deferred = false;
     virtio_model_driver_sleeps();
 }
 

@@ -344,7 +344,7 @@ static unsigned device_settle(unsigned directions)
 
 /*
  * Returns the directions in which another pass is worth it: each has its end, in the neighbours'
- * capacities and the rings' sizes.
+ * capacities and the rings' sizes. virt_rx has then not been signalled yet.
  */
 static unsigned pass(unsigned directions)
 {
@@ -361,9 +361,6 @@ static unsigned pass(unsigned directions)
     }
     if (!rx.broken && !tx.broken) {
         again |= device_settle(directions);
-    }
-    if ((directions & SERVE_RX) != 0) {
-        wake(&rx_active, sddf_net_config.rx.channel);
     }
     if ((directions & SERVE_TX) != 0) {
         wake(&tx_free, sddf_net_config.tx.channel);
@@ -382,11 +379,13 @@ static bool mend(void)
     return device_start();
 }
 
-static void serve(unsigned directions)
+/* True: virt_rx wants a signal, which the caller sends. */
+static bool serve(unsigned directions)
 {
+    bool virt_rx_waits = false;
     if (!live) {
         if (!mend()) {
-            return;
+            return false;
         }
         directions = SERVE_RX | SERVE_TX;
     }
@@ -395,6 +394,26 @@ static void serve(unsigned directions)
         if (rx.broken || tx.broken) {
             directions = mend() ? SERVE_RX | SERVE_TX : 0;
         }
+        if (sddf_queue_needs_signal(&rx_active)) {
+            count(NET_STAT_SIGNALS, 1);
+            virt_rx_waits = directions == 0;
+            if (!virt_rx_waits) { /* there is more to do: let it begin */
+                microkit_notify(sddf_net_config.rx.channel);
+            }
+        }
+    }
+    return virt_rx_waits;
+}
+
+/*
+ * In a wake-up virt_rx's signal is this PD's one deferred signal: it goes out with the call that
+ * waits for the next, and costs no system call, nor that the kernel decides whose turn it is, of
+ * its own. (An interrupt's acknowledgement concerns nobody else, so it has less to save.)
+ */
+static void wake_up(unsigned directions)
+{
+    if (serve(directions)) {
+        microkit_deferred_notify(sddf_net_config.rx.channel);
     }
 }
 
@@ -411,9 +430,9 @@ void notified(microkit_channel ch)
     count(NET_STAT_WAKEUPS, 1);
     reset_done = false;
     if (ch == sddf_net_config.rx.channel) {
-        serve(SERVE_RX);
+        wake_up(SERVE_RX);
     } else if (ch == sddf_net_config.tx.channel) {
-        serve(SERVE_TX);
+        wake_up(SERVE_TX);
     } else {
         uint32_t which = 0;
         while (which + 1 < sddf_net_config.device.irq_count &&
@@ -424,13 +443,8 @@ void notified(microkit_channel ch)
         if ((why & VIRTIO_INTERRUPT_CONFIG) != 0 && virtio_needs_reset(&device)) {
             live = false;
         }
-        serve(SERVE_RX | (tx_due() ? SERVE_TX : 0));
-        if (which == 0) {
-            /* This PD's only deferred signal: it goes out with the call that waits for the next. */
-            microkit_deferred_irq_ack(ch);
-        } else {
-            microkit_irq_ack(ch);
-        }
+        wake_up(SERVE_RX | (tx_due() ? SERVE_TX : 0));
+        microkit_irq_ack(ch);
     }
 }
 
@@ -515,7 +529,9 @@ void init(void)
     configured = true;
     reset_done = false;
     announce();
-    serve(SERVE_RX | SERVE_TX);
+    if (serve(SERVE_RX | SERVE_TX)) {
+        microkit_notify(sddf_net_config.rx.channel);
+    }
     for (uint32_t i = 0; i < sddf_net_config.device.irq_count; i++) {
         microkit_irq_ack(sddf_net_config.device.irq[i]); /* one from before a restart */
     }
