@@ -15,6 +15,8 @@
 
 #define TEXT 384
 
+#define SYS_URETPROBE 335 /* younger than many a header */
+
 /* What an address lies in: "program.elf: function+0x12, file.c:34"; "" if nothing is found. */
 static void describe_code(const struct linux_pd *pd, uint64_t address, char *text)
 {
@@ -119,9 +121,35 @@ static void describe_access(const struct linux_loader *loader, const struct linu
     }
 }
 
+/*
+ * Is it a system call that the PD may not make, and which? Linux lets one call of its own past
+ * every filter, uretprobe, for trampolines that it has mapped itself, and has an illegal
+ * instruction for who makes it from elsewhere: here it is what it is.
+ */
+static bool is_call(int signal, const siginfo_t *info, const struct user_regs_struct *registers,
+                    int *number)
+{
+    *number = signal == SIGSYS ? info->si_syscall : (int)registers->orig_rax;
+    return signal == SIGSYS ||
+           (signal == SIGILL && info->si_code == SI_KERNEL && registers->orig_rax == SYS_URETPROBE);
+}
+
+static void describe_call(int number, uint32_t architecture, char *text)
+{
+    char *name = seccomp_syscall_resolve_num_arch(architecture, number);
+    snprintf(text, TEXT, "forbidden system call %d (%s%s)", number, name != NULL ? name : "unknown",
+             architecture == SCMP_ARCH_X86_64 ? "" : ", by the 32-bit entry");
+    free(name);
+}
+
 static void describe(const struct linux_loader *loader, const struct linux_pd *pd, int signal,
                      const siginfo_t *info, const struct user_regs_struct *registers, char *text)
 {
+    int number;
+    if (is_call(signal, info, registers, &number)) {
+        describe_call(number, signal == SIGSYS ? info->si_arch : SCMP_ARCH_X86_64, text);
+        return;
+    }
     switch (signal) {
     case SIGSEGV:
         describe_access(loader, pd, info, registers, text);
@@ -137,14 +165,6 @@ static void describe(const struct linux_loader *loader, const struct linux_pd *p
         snprintf(text, TEXT, "%s",
                  info->si_code == FPE_INTDIV ? "division by zero" : "arithmetic error");
         break;
-    case SIGSYS: {
-        char *name = seccomp_syscall_resolve_num_arch(info->si_arch, info->si_syscall);
-        snprintf(text, TEXT, "forbidden system call %d (%s%s)", info->si_syscall,
-                 name != NULL ? name : "unknown",
-                 info->si_arch == SCMP_ARCH_X86_64 ? "" : ", by the 32-bit entry");
-        free(name);
-        break;
-    }
     default:
         snprintf(text, TEXT, "breakpoint");
         break;
@@ -199,11 +219,10 @@ static unsigned page_fault(const struct linux_pd *pd, const siginfo_t *info,
     return seL4_VMFault_Length;
 }
 
-static unsigned system_call(const siginfo_t *info, const struct user_regs_struct *registers,
-                            uint64_t *word)
+static unsigned system_call(int number, const struct user_regs_struct *registers, uint64_t *word)
 {
     const uint64_t values[seL4_UnknownSyscall_Length] = {
-        [seL4_UnknownSyscall_RAX] = (uint64_t)info->si_syscall,
+        [seL4_UnknownSyscall_RAX] = (uint64_t)number,
         [seL4_UnknownSyscall_RBX] = registers->rbx,
         [seL4_UnknownSyscall_RCX] = registers->rcx,
         [seL4_UnknownSyscall_RDX] = registers->rdx,
@@ -221,7 +240,7 @@ static unsigned system_call(const siginfo_t *info, const struct user_regs_struct
         [seL4_UnknownSyscall_FaultIP] = registers->rip,
         [seL4_UnknownSyscall_SP] = registers->rsp,
         [seL4_UnknownSyscall_FLAGS] = registers->eflags,
-        [seL4_UnknownSyscall_Syscall] = (uint64_t)info->si_syscall,
+        [seL4_UnknownSyscall_Syscall] = (uint64_t)number,
     };
     memcpy(word, values, sizeof values);
     return seL4_UnknownSyscall_Length;
@@ -235,9 +254,10 @@ unsigned linux_fault_message(struct linux_pd *pd, int signal, uint64_t *label, u
         ptrace(PTRACE_GETREGS, pd->pid, 0, &registers) != 0)
         return 0;
     linux_output_close(pd); /* what it said before comes before what the parent will say */
-    if (signal == SIGSYS) {
+    int number;
+    if (is_call(signal, &info, &registers, &number)) {
         *label = seL4_Fault_UnknownSyscall;
-        return system_call(&info, &registers, word);
+        return system_call(number, &registers, word);
     }
     int exception = exception_of(signal, &info);
     if (exception < 0) {

@@ -81,12 +81,13 @@ static void print(const struct linux_loader *loader, const struct linux_pd *pd, 
     linux_complain("%s: system call %s)%s", pd->system->name, text, result);
 }
 
-/* The filter's signal is pending then; the registers are as before the call. */
+/* A signal is pending then: the filter's, or the one for calls that pass it (fault.c). */
 static bool refused(const struct linux_pd *pd)
 {
     struct __ptrace_peeksiginfo_args first = {.nr = 1};
     siginfo_t info;
-    return ptrace(PTRACE_PEEKSIGINFO, pd->pid, &first, &info) == 1 && info.si_signo == SIGSYS;
+    return ptrace(PTRACE_PEEKSIGINFO, pd->pid, &first, &info) == 1 &&
+           (info.si_signo == SIGSYS || (info.si_signo == SIGILL && info.si_code == SI_KERNEL));
 }
 
 void linux_trace_stop(const struct linux_loader *loader, struct linux_pd *pd)

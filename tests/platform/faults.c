@@ -49,6 +49,8 @@ static void harm(void)
         __asm__ volatile("int3");
     else if (strcmp(microkit_name, "system_call") == 0)
         microkit_linux_syscall(SYS_getpid, 0, 0, 0, 0, 0, 0);
+    else if (strcmp(microkit_name, "uretprobe") == 0)
+        microkit_linux_syscall(335, 0, 0, 0, 0, 0, 0);
     else if (strcmp(microkit_name, "system_call_32") == 0)
         __asm__ volatile("int $0x80" : : "a"(20) : "memory");
     else if (strcmp(microkit_name, "widen") == 0)

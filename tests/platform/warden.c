@@ -45,11 +45,6 @@ void notified(microkit_channel ch)
 seL4_Bool fault(microkit_child child, microkit_msginfo msginfo, microkit_msginfo *reply_msginfo)
 {
     seL4_Word label = microkit_msginfo_get_label(msginfo);
-    if (child >= PROBER && label == seL4_Fault_UserException) {
-        /* Two calls of the kernel's own pass every filter, and end in an exception. */
-        *reply_msginfo = microkit_msginfo_new(0, 1);
-        return seL4_True; /* with the program counter that stands in the message */
-    }
     if (child >= PROBER) {
         microkit_mr_set(seL4_UnknownSyscall_RAX, REFUSED);
         *reply_msginfo = microkit_msginfo_new(0, 1);
