@@ -239,15 +239,14 @@ static uint32_t batch_take(struct arrival *batch, uint32_t entries)
     return count;
 }
 
-/* At most what the driver's queue holds. True: there is more already. */
+/* So many entries of the driver's, or fewer. True: there is more already. */
 /*@ requires RX_OK;
   @ assigns driver_active.head, driver_active.tail, receivers[..], tally, given, lent_count,
   @     RX_ACCOUNT;
   @ ensures RX_OK;
   @*/
-static bool rx_return(void)
+static bool rx_return(uint32_t left)
 {
-    uint32_t left = sddf_queue_available(&driver_active);
     /*@ loop invariant RX_OK;
       @ loop assigns left, driver_active.head, driver_active.tail, receivers[..], tally, given,
       @     lent_count, RX_ACCOUNT;
@@ -353,15 +352,22 @@ static bool receiver_collect(uint32_t number)
     return !sddf_queue_request_signal_at(&receiver->free, receiver->enough);
 }
 
-/* From each that may have something. True: some have more already. */
+/*
+ * From each that may have something. True: some have more already. While few buffers are lent, and
+ * few will be of the frames that arrive, nobody can miss those that have come back: a frame at a
+ * time, they would cost as much as the frame.
+ */
 /*@ requires RX_OK;
   @ assigns receivers[..], lent_count, lenders, notifiers, given, RX_ACCOUNT;
   @ ensures RX_OK;
   @*/
-static bool rx_provide(void)
+static bool rx_provide(uint32_t arriving)
 {
     bool more = false;
-    uint64_t from = lenders | notifiers;
+    uint64_t from = notifiers;
+    if (lent_count + arriving >= patience) {
+        from |= lenders;
+    }
     notifiers = 0;
     /*@ loop invariant RX_OK && from < pow2(receiver_count);
       @ loop assigns from, more, receivers[..], lent_count, lenders, notifiers, given, RX_ACCOUNT;
@@ -452,9 +458,10 @@ static bool serve(void)
       @     driver_free, driver_active, lent_count, RX_ACCOUNT;
       @*/
     do {
+        const uint32_t arriving = sddf_queue_available(&driver_active);
         /* First what came back: then its owner may have that much again. */
-        more = rx_provide();
-        more |= rx_return();
+        more = rx_provide(arriving);
+        more |= rx_return(arriving);
         first_waits = pass_end();
         if (first_waits && more) {
             microkit_notify(receivers[0].channel);
@@ -467,7 +474,7 @@ static bool serve(void)
   @ ensures running ==> (RX_OK);
   @ assigns running, data, data_io_address, incoherent, buffer_count, receiver_count, stats,
   @     arp_receivers, dhcp_receivers, macs, by_channel[..], receivers[..], lenders, notifiers,
-  @     given, tally, driver_free, driver_active, lent_count, RX_ACCOUNT;
+  @     given, tally, driver_free, driver_active, lent_count, patience, RX_ACCOUNT;
   @*/
 void init(void)
 {

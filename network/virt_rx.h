@@ -43,6 +43,7 @@ static uint32_t spare_count;
 static struct receiver receivers[NET_CLIENTS_MAX];
 static uint32_t receiver_count;
 static uint32_t lent_count;    /* buffers that some receiver holds, each counted once */
+static uint32_t patience;      /* while fewer than so many are lent, none is looked for */
 static uint64_t arp_receivers; /* bit per receiver */
 static uint64_t dhcp_receivers;
 static uint64_t lenders;   /* receivers that hold buffers */

@@ -9,6 +9,9 @@
 #include "setup.h"
 #include "virt_rx.h"
 
+/* Buffers that come back one by one are collected so many at a time, at the most. */
+#define PATIENCE_MAX 32
+
 /* What the configuration names is memory, of the size that it says. */
 /*@ predicate rx_config_memory =
   @     \let c = &sddf_net_config;
@@ -46,7 +49,8 @@ static bool receiver_start_sets(uint32_t number, const struct net_virt_rx_client
 /*@ requires rx_config_memory && number < receiver_count == sddf_net_config.client_count;
   @ requires client == &sddf_net_config.client[number];
   @ requires RX_RECEIVERS(number) && rx_macs && rx_sets;
-  @ assigns receivers[number], macs, arp_receivers, dhcp_receivers, notifiers, by_channel[..];
+  @ assigns receivers[number], patience, macs, arp_receivers, dhcp_receivers, notifiers,
+  @     by_channel[..];
   @ ensures \result == \null ==> RX_RECEIVERS(number + 1) && rx_macs && rx_sets;
   @*/
 static const char *receiver_start(uint32_t number, const struct net_virt_rx_client *client)
@@ -69,6 +73,7 @@ static const char *receiver_start(uint32_t number, const struct net_virt_rx_clie
      */
     uint32_t capacity = client->rx.free.capacity;
     receiver->lent_max = capacity;
+    patience = setup_min(patience, capacity);
     receiver->enough = setup_max(1, setup_min(capacity / 2, buffer_count / (2 * receiver_count)));
     return receiver_start_sets(number, client) ? NULL : "a MAC address";
 }
@@ -164,7 +169,7 @@ static const char *memory_start(const struct net_virt_rx_config *config)
 /*@ requires rx_config_memory && config == &sddf_net_config;
   @ assigns data, data_io_address, incoherent, buffer_count, receiver_count, stats, driver_active,
   @     driver_free, running, arp_receivers, dhcp_receivers, lenders, notifiers, given, macs,
-  @     tally, by_channel[..], receivers[..], lent_count, RX_ACCOUNT;
+  @     tally, by_channel[..], receivers[..], lent_count, patience, RX_ACCOUNT;
   @ ensures \result == \null ==> (RX_OK);
   @ ensures !running;
   @*/
@@ -177,9 +182,10 @@ static const char *start(const struct net_virt_rx_config *config)
     }
     sets_start();
     buffers_start();
+    patience = setup_min(buffer_count / 8, PATIENCE_MAX);
     /*@ loop invariant 0 <= i <= receiver_count && RX_RECEIVERS(i) && rx_macs && rx_sets;
-      @ loop assigns i, wrong, receivers[..], macs, arp_receivers, dhcp_receivers, notifiers,
-      @     by_channel[..];
+      @ loop assigns i, wrong, receivers[..], patience, macs, arp_receivers, dhcp_receivers,
+      @     notifiers, by_channel[..];
       @ loop variant receiver_count - i;
       @*/
     for (uint32_t i = 0; i < receiver_count; i++) {
