@@ -87,17 +87,16 @@ def user_space(r):
                                 for driver in ('af_xdp', 'af_packet')]
 
 
-def sddf(r, name, key='sddf', title='sDDF'):
+def sddf(r, name, key='sddf', title='sDDF', **how):
     return run_systems.Sddf(r.build, r.scratch, description=description(name), key=key, title=title,
-                            realtime=r.fifo)
+                            realtime=r.fifo, **how)
 
 
-def polling(r):
-    """The system of E1 whose driver polls, where there is one."""
-    if not os.path.exists(os.path.join(SYSTEMS, 'e1_polling.xml')):
-        return []
-    return [(sddf(r, 'e1_polling', 'sddf-polling', 'sDDF, polling driver'),
-             TURNS_OF_OTHERS if r.quick else r.turns)]
+def awake(r):
+    """Both on a core that looks about while it has nothing to do, instead of sleeping."""
+    turns = TURNS_OF_OTHERS if r.quick else r.turns
+    return [(sddf(r, 'e1', 'sddf-awake', 'sDDF, core kept awake', awake=True), turns),
+            (run_systems.AwakeEcho(r.build, 'linux-awake', 'Linux, core kept awake', r.fifo), turns)]
 
 
 def one_client(r, system, experiment, turn, rates):
@@ -126,7 +125,7 @@ def one_client(r, system, experiment, turn, rates):
 
 def e1(r):
     rates = None
-    systems = [(sddf(r, 'e1'), r.turns), *references(r), *polling(r)]
+    systems = [(sddf(r, 'e1'), r.turns), *references(r), *awake(r)]
     for turn in range(1, r.turns + 1):
         for system, turns in systems:
             if turn <= turns:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """What is measured and compared: systems that answer UDP on port 7 of each client's address."""
 
+import contextlib
 import json
 import os
 import re
@@ -45,9 +46,9 @@ class Sddf:
     """A system by its description, examples/echo's or another, started by the sddf command."""
 
     def __init__(self, build, scratch, board=None, description=DESCRIPTION, key='sddf',
-                 title='sDDF', realtime=True):
+                 title='sDDF', realtime=True, awake=False):
         self.description, self.key, self.title = description, key, title
-        self.options = [] if realtime else ['--no-realtime']
+        self.options = ([] if realtime else ['--no-realtime']) + (['--awake'] if awake else [])
         self.tool = os.path.join(build, 'sddf')
         self.state_file = os.path.join(scratch, 'state.json')
         self.log = os.path.join(scratch, 'sddf.log')
@@ -166,6 +167,23 @@ class LinuxEcho(_Process):
     def start(self, place, cpu, addresses):
         program = os.path.join(self.build, self.program)
         self._start(place, cpu, [[program, str(PORT), address] for address in addresses])
+
+
+class AwakeEcho(LinuxEcho):
+    """The same, with the processors kept from sleeping as `sddf run --awake` does it."""
+    awake = None
+
+    def start(self, place, cpu, addresses):
+        with contextlib.suppress(OSError):  # Without, it is an ordinary LinuxEcho, as sDDF's is.
+            self.awake = open('/dev/cpu_dma_latency', 'wb', buffering=0)
+            self.awake.write(bytes(4))
+        super().start(place, cpu, addresses)
+
+    def stop(self):
+        super().stop()
+        if self.awake is not None:
+            self.awake.close()
+            self.awake = None
 
 
 class BatchEcho(LinuxEcho):

@@ -113,6 +113,7 @@ static int run(const struct tool_command *self, int argc, char **argv)
         {"seconds", required_argument, NULL, 'c'},
         {"generic", no_argument, NULL, 'g'},
         {"no-realtime", no_argument, NULL, 'r'},
+        {"awake", no_argument, NULL, 'a'},
         {"checked", no_argument, NULL, 'd'},
         {"gdb", required_argument, NULL, 1000 + LINUX_DEBUG_GDB},
         {"strace", required_argument, NULL, 1000 + LINUX_DEBUG_STRACE},
@@ -168,6 +169,9 @@ static int run(const struct tool_command *self, int argc, char **argv)
             break;
         case 'r':
             how.realtime = false;
+            break;
+        case 'a':
+            how.awake = true;
             break;
         case 'd':
             how.checked = true;
@@ -240,6 +244,8 @@ const struct tool_command tool_run = {
         "  --state FILE           write the running system's particulars there, as JSON\n"
         "  --generic              accept an interface that has only generic XDP (slow)\n"
         "  --no-realtime          ordinary scheduling, even where real time is permitted\n"
+        "  --awake                keep the processors from sleeping when idle: answers come\n"
+        "                         sooner, and idle processors are busy (root)\n"
         "  --checked              report deferred signals that were lost to a second one\n"
         "  -v, --verbose          say what is being done\n"
         "\n"

@@ -151,6 +151,7 @@ struct linux_loader {
     int starter; /* memfd with the starter's program */
     bool realtime;
     bool restore_scheduler;
+    int awake;   /* keeps the processors from sleeping as long as it is open; -1 */
     int signals; /* signalfd; -1 before */
     sigset_t old_signals;
     struct linux_keeper *keepers; /* one per CPU that needs one */

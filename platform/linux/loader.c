@@ -96,7 +96,7 @@ static bool open_calls(struct linux_loader *loader)
 static void prepare(struct linux_loader *loader)
 {
     loader->system_memory = linux_no_memory;
-    loader->starter = loader->core = -1;
+    loader->starter = loader->core = loader->awake = -1;
     loader->signals = -1;
     loader->replenished = loader->keepers_end = -1;
     pthread_mutex_init(&loader->reaping, NULL);
@@ -152,6 +152,7 @@ static void close_all(struct linux_loader *loader)
     linux_supervise_end(loader);
     close_fd(loader->core);
     linux_schedule_restore(loader);
+    close_fd(loader->awake);
     linux_resources_close(loader);
     for (size_t i = 0; i < loader->system->pd_count; i++)
         close_pd(&loader->pds[i]);

@@ -32,6 +32,7 @@ struct linux_options {
     unsigned seconds;  /* shut down after that long; 0: run until a signal comes */
     bool checked;      /* report deferred signals that were lost to a second one */
     bool realtime;     /* real-time priorities where permitted; false: SCHED_OTHER for all */
+    bool awake;        /* processors are kept from sleeping while the system runs */
     bool verbose;
     struct linux_debug debug[LINUX_DEBUG_MAX];
     size_t debug_count;

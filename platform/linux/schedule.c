@@ -5,10 +5,12 @@
  * (budget.c). All of it is set from outside; a PD could not change it.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/types.h>
+#include <unistd.h>
 
 #include "internal.h"
 
@@ -60,8 +62,32 @@ static int highest(const struct linux_loader *loader)
     return highest;
 }
 
+/*
+ * Documentation/power/pm_qos_interface.rst: nobody is to wait for a processor to wake up, at all.
+ * An idle one then looks about instead of sleeping, and who wakes a task on it needs no interrupt.
+ * It holds as long as the file is open, so it goes with this process, however that ends.
+ */
+static void keep_awake(struct linux_loader *loader)
+{
+    const int32_t microseconds = 0;
+    loader->awake = open("/dev/cpu_dma_latency", O_WRONLY | O_CLOEXEC);
+    if (loader->awake >= 0 &&
+        write(loader->awake, &microseconds, sizeof microseconds) == sizeof microseconds)
+        return;
+    fprintf(
+        stderr,
+        "sddf: warning: the processors cannot be kept awake: /dev/cpu_dma_latency: %s (it takes "
+        "root, or an owner of the file)\n",
+        strerror(errno));
+    if (loader->awake >= 0)
+        close(loader->awake);
+    loader->awake = -1;
+}
+
 bool linux_schedule_apply(struct linux_loader *loader)
 {
+    if (loader->options->awake)
+        keep_awake(loader);
     for (size_t i = 0; i < loader->system->pd_count; i++) {
         cpu_set_t cpu;
         CPU_ZERO(&cpu);

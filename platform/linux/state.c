@@ -87,11 +87,11 @@ bool linux_state_write(const struct linux_loader *loader)
 {
     const char *path = loader->options->state;
     char *beside;
-    json_t *root =
-        json_pack("{s:i, s:i, s:s, s:s, s:s, s:o, s:o, s:o}", "version", 1, "loader", (int)getpid(),
-                  "board", loader->board->name, "system", loader->system->name, "scheduling",
-                  loader->realtime ? "SCHED_FIFO" : "SCHED_OTHER", "pds", pds_of(loader), "regions",
-                  regions_of(loader), "devices", devices_of(loader));
+    json_t *root = json_pack(
+        "{s:i, s:i, s:s, s:s, s:s, s:b, s:o, s:o, s:o}", "version", 1, "loader", (int)getpid(),
+        "board", loader->board->name, "system", loader->system->name, "scheduling",
+        loader->realtime ? "SCHED_FIFO" : "SCHED_OTHER", "awake", loader->awake >= 0, "pds",
+        pds_of(loader), "regions", regions_of(loader), "devices", devices_of(loader));
     if (root == NULL || asprintf(&beside, "%s.new", path) < 0) {
         linux_complain("cannot describe the system's state");
         return false;

@@ -248,6 +248,21 @@ def test_scheduling(fresh):
     system.check_services()
 
 
+def test_awake(fresh):
+    """With --awake the processors are kept from sleeping by a descriptor; otherwise not."""
+    def held(system):
+        folder = f"/proc/{system.state['loader']}/fd"
+        return any(os.readlink(f"{folder}/{fd}") == "/dev/cpu_dma_latency" for fd in os.listdir(folder))
+    if not os.access("/dev/cpu_dma_latency", os.W_OK):
+        pytest.skip("this kernel has no /dev/cpu_dma_latency that may be written")
+    system = fresh(options=["--awake"])
+    assert system.state["awake"] and held(system)
+    system.check_services()
+    system.stop()
+    system = fresh()
+    assert not system.state["awake"] and not held(system)
+
+
 # ---- standing still -------------------------------------------------------------------------------
 
 
