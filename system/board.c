@@ -68,6 +68,7 @@ static const struct xml_spec device_spec = {device_attributes, device_children};
 static const struct xml_name card_attributes[] = {
     {.name = "pci", .need = XML_REQUIRED},
     {.name = "driver", .need = XML_REQUIRED},
+    {.name = "interrupts"},
     {0},
 };
 static const struct xml_name card_children[] = {{.name = "region"}, {.name = "irq"}, {0}};
@@ -198,6 +199,25 @@ static void choose(struct board_device *device, const struct board_card *card)
     device->region_count = card->region_count;
     device->irqs = card->irqs;
     device->irq_count = card->irq_count;
+    device->interrupts = card->interrupts;
+}
+
+static void parse_interrupts(const struct xml_file *xml, xmlNodePtr node, struct board_card *card)
+{
+    static const char *const names[] = {"msi-x", "msi", "intx"};
+    char *name = xml_string(xml, node, "interrupts");
+    for (size_t i = 0; name != NULL && i < sizeof(names) / sizeof(names[0]); i++) {
+        if (strcmp(name, names[i]) == 0) {
+            card->interrupts = (enum board_interrupts)i;
+            free(name);
+            return;
+        }
+    }
+    if (name != NULL) {
+        system_error(xml->errors, xml_place(xml, node),
+                     "interrupts=\"%s\" is none of \"msi-x\", \"msi\" and \"intx\"", name);
+    }
+    free(name);
 }
 
 static void parse_cards(const struct xml_file *xml, xmlNodePtr node, const struct board *board,
@@ -207,6 +227,7 @@ static void parse_cards(const struct xml_file *xml, xmlNodePtr node, const struc
         xml_verify(xml, n, &card_spec);
         struct board_card *card = model_append(&device->cards, &device->card_count, sizeof(*card));
         card->pci = xml_string(xml, n, "pci");
+        parse_interrupts(xml, n, card);
         parse_card(xml, n, board, card, true);
     }
     struct board_card own = {0};
@@ -323,8 +344,11 @@ void board_free(struct board *board)
             free_card(&device->cards[j]);
         }
         if (!borrowed) {
-            free_card(&(struct board_card){NULL, device->driver, device->regions,
-                                           device->region_count, device->irqs, device->irq_count});
+            free_card(&(struct board_card){.driver = device->driver,
+                                           .regions = device->regions,
+                                           .region_count = device->region_count,
+                                           .irqs = device->irqs,
+                                           .irq_count = device->irq_count});
         }
         free(device->cards);
         free(device->name);

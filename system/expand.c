@@ -63,6 +63,12 @@ static uint64_t page_for(uint64_t size)
     return size % LARGE_PAGE == 0 ? LARGE_PAGE : PAGE;
 }
 
+uint64_t expand_dma_size(const struct expand *e, uint64_t size)
+{
+    const uint64_t page = e->board->dma.page;
+    return page == 0 ? size : model_round_up(size, page);
+}
+
 uint64_t expand_dma(struct expand *e, size_t region)
 {
     const struct board_dma *dma = &e->board->dma;
@@ -256,7 +262,9 @@ void expand_device(struct expand *e, size_t pd, const struct board_device *devic
     }
     for (size_t i = 0; i < device->region_count; i++) {
         char *name = model_format("%s_%s", device->name, device->regions[i].name);
-        size_t region = expand_region(e, name, device->regions[i].size, place);
+        uint64_t size = device->regions[i].size;
+        size_t region = expand_region(
+            e, name, device->regions[i].memory ? expand_dma_size(e, size) : size, place);
         free(name);
         bool cached =
             device->regions[i].memory && (e->board->dma.coherent || e->board->dma.size == 0);

@@ -35,6 +35,9 @@ size_t expand_pd(struct expand *e, const char *name, const char *program, unsign
 /* `size` is rounded up to pages. */
 size_t expand_region(struct expand *e, const char *name, uint64_t size, struct system_place place);
 
+/* The size of a region that a device is to reach: the pages of such memory may be larger ones. */
+uint64_t expand_dma_size(const struct expand *e, uint64_t size);
+
 /*
  * Where there is no IOMMU: gives a region a physical address, from the board's <dma>, which is its
  * IO address too.

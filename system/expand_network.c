@@ -63,6 +63,13 @@ static size_t region(struct making *m, const char *who, const char *what, uint64
     return index;
 }
 
+/* Packet data that the device reaches. */
+static size_t dma_region(struct making *m, const char *who, const char *what, uint64_t buffers,
+                         struct system_place place)
+{
+    return region(m, who, what, expand_dma_size(m->e, buffers * NET_BUFFER_SIZE), place);
+}
+
 /* One page-rounded region, written by the PD and nobody else. */
 static struct sddf_region_config stats(struct making *m, size_t pd, const char *who)
 {
@@ -134,7 +141,7 @@ static void tx_data(struct making *m, const char *who, uint32_t buffers, size_t 
                     struct sddf_region_config *at_sender, struct net_virt_tx_client *at_virt,
                     struct system_place place)
 {
-    size_t index = region(m, who, "tx_data", (uint64_t)buffers * NET_BUFFER_SIZE, place);
+    size_t index = dma_region(m, who, "tx_data", buffers, place);
     *at_sender = expand_map(m->e, sender, index, RW);
     at_virt->data = expand_map(m->e, m->virt_tx, index, R);
     at_virt->data.io_address = expand_io(m->e, &m->io, index, R);
@@ -163,7 +170,7 @@ static void make_driver(struct making *m)
     struct net_driver_config *driver = &m->driver_config;
     expand_device(m->e, m->driver, m->device, &m->io, &driver->device, n->place);
     driver->device.ring_size = (uint32_t)(n->ring_size != 0 ? n->ring_size : m->device->ring_size);
-    m->dma = region(m, "", "rx_dma", n->rx_buffers * NET_BUFFER_SIZE, n->place);
+    m->dma = dma_region(m, "", "rx_dma", n->rx_buffers, n->place);
     /* What it receives the device may write. It may read that only where nothing can tell the two,
      * or where it is sent from there. */
     const bool read = m->device->card_count == 0 || n->clients[0].in_place;
@@ -364,7 +371,7 @@ static void make_direct(struct making *m)
         client.tx_own = 0;
         driver_data(m, m->dma, m->dma_io, R);
     } else {
-        size_t data = region(m, name, "tx_data", c->tx * NET_BUFFER_SIZE, c->place);
+        size_t data = dma_region(m, name, "tx_data", c->tx, c->place);
         client.tx_data = expand_map(m->e, c->pd, data, RW);
         client.tx_data.io_address = expand_io(m->e, &m->io, data, R);
         driver_data(m, data, client.tx_data.io_address, R);

@@ -196,6 +196,9 @@ struct board_irq {
 
 #define BOARD_NO_BAR 6
 
+/* How a PCI device interrupts: the best way that it has, and none that is better than it may. */
+enum board_interrupts { BOARD_MSIX, BOARD_MSI, BOARD_INTX };
+
 /*
  * PCI devices that can be plugged in at one place differ in what they have and who drives them. A
  * device of the board with cards has, at any time, what the chosen one has.
@@ -207,6 +210,7 @@ struct board_card {
     size_t region_count;
     struct board_irq *irqs;
     size_t irq_count;
+    enum board_interrupts interrupts;
 };
 
 struct board_device {
@@ -221,6 +225,7 @@ struct board_device {
     size_t region_count;
     struct board_irq *irqs;
     size_t irq_count;
+    enum board_interrupts interrupts;
     char *pci; /* of one with cards: which PCI device it is (0000:00:03.0, 8086:10d3), or NULL */
     struct board_card *cards; /* at first the first one is chosen */
     size_t card_count;
@@ -235,6 +240,7 @@ struct board_device {
 struct board_dma {
     uint64_t phys;
     uint64_t size;
+    uint64_t page; /* what they reach is in whole pages of this size; 0: of 4 KiB */
     bool coherent; /* devices see what the caches have */
 };
 

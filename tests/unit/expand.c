@@ -439,9 +439,100 @@ static void test_plain(void **state)
     unload(&first);
 }
 
+/* Without an IOMMU, in large pages: what a device reaches has some of its own, one after another.
+ */
+static void test_large_dma(void **state)
+{
+    (void)state;
+    static const char *const reached[] = {"ethernet0_rx_dma", "ethernet0_a_tx_data",
+                                          "ethernet0_b_tx_data", "ethernet0_arp_tx_data"};
+    const uint64_t page = 0x200000;
+    struct loaded l;
+    struct system_errors errors = {0};
+    const char *const folders[] = {folder};
+    struct system_search search = {folders, 1};
+    char *path = model_format("%s/net.xml", folder);
+    load_network(&l, "ethernet0"); /* (which leaves the description there) */
+    system_free(&l.system);
+    l.board.dma =
+        (struct board_dma){.phys = 0x40000000, .size = 4 * page, .page = page, .coherent = true};
+    assert_true(system_load(path, &l.system, &l.board, &search, &errors));
+    assert_int_equal(l.system.io_space_count, 0);
+    uint64_t seen = 0;
+    for (size_t i = 0; i < sizeof(reached) / sizeof(reached[0]); i++) {
+        const size_t region = model_region(&l.system, reached[i]);
+        const struct system_region *r = &l.system.regions[region];
+        assert_true(r->has_phys && r->size == page && r->phys % page == 0);
+        assert_true(r->phys >= 0x40000000 && r->phys - 0x40000000 < 4 * page);
+        seen |= 1u << (r->phys - 0x40000000) / page;
+        for (size_t p = 0; p < l.system.pd_count; p++) {
+            for (size_t m = 0; m < l.system.pds[p].map_count; m++) {
+                const struct system_map *map = &l.system.pds[p].maps[m];
+                assert_true(map->region != region || map->vaddr % page == 0);
+            }
+        }
+    }
+    assert_int_equal(seen, 15);
+    system_free(&l.system);
+
+    /* And one less is too little. */
+    l.board.dma.size = 3 * page;
+    assert_false(system_load(path, &l.system, &l.board, &search, &errors));
+    assert_non_null(strstr(errors.list[0].text, "reach 0x600000 bytes of memory"));
+    system_errors_free(&errors);
+    unload(&l);
+    free(path);
+}
+
+/* A board whose only device has a card, with this for its interrupts. */
+static bool parse_card(const char *interrupts, struct board *board, struct system_errors *errors)
+{
+    char *path = model_format("%s/board.xml", folder);
+    FILE *out = fopen(path, "w");
+    assert_non_null(out);
+    fprintf(out,
+            "<board name=\"b\" arch=\"x86_64\"><device name=\"ethernet0\" class=\"network\" "
+            "kind=\"vfio\"><card pci=\"8086:10d3\" driver=\"driver.elf\" %s><irq number=\"1\" "
+            "trigger=\"edge\"/></card></device></board>",
+            interrupts);
+    fclose(out);
+    *errors = (struct system_errors){0};
+    bool good = board_parse(path, board, errors);
+    remove(path);
+    free(path);
+    return good;
+}
+
+static void test_interrupts(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        enum board_interrupts kind;
+    } kinds[] = {{"", BOARD_MSIX},
+                 {"interrupts=\"msi-x\"", BOARD_MSIX},
+                 {"interrupts=\"msi\"", BOARD_MSI},
+                 {"interrupts=\"intx\"", BOARD_INTX}};
+    struct board board;
+    struct system_errors errors;
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        assert_true(parse_card(kinds[i].text, &board, &errors));
+        assert_int_equal(board.devices[0].interrupts, kinds[i].kind);
+        assert_true(board_choose(&board.devices[0], 0x8086, 0x10d3));
+        assert_int_equal(board.devices[0].interrupts, kinds[i].kind);
+        board_free(&board);
+    }
+    assert_false(parse_card("interrupts=\"smoke\"", &board, &errors));
+    assert_non_null(strstr(errors.list[0].text,
+                           "interrupts=\"smoke\" is none of \"msi-x\", \"msi\" and \"intx\""));
+    system_errors_free(&errors);
+    board_free(&board);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_large_dma),      cmocka_unit_test(test_interrupts),
         cmocka_unit_test(test_rights),         cmocka_unit_test(test_driver_with_data),
         cmocka_unit_test(test_configurations), cmocka_unit_test(test_limit_takes_a_timer),
         cmocka_unit_test(test_less_isolation), cmocka_unit_test(test_in_place),
