@@ -12,16 +12,7 @@
 
 #include <stddef.h>
 
-/* PCI 3.0, sections 6.1, 6.7 and 6.8.2 */
-#define PCI_VENDOR       0x00u
-#define PCI_DEVICE       0x02u
-#define PCI_SUBSYSTEM    0x2eu
-#define PCI_CAPABILITIES 0x34u
-#define PCI_CAP_VENDOR   0x09u
-#define PCI_CAP_MSIX     0x11u
-#define PCI_SPACE        256u /* where such capabilities are */
-#define MSIX_CONTROL     2u
-#define MSIX_ENABLE      0x8000u
+#include "../pci.h"
 
 #define BAR_LAST 5u /* 4.1.4: larger numbers are reserved */
 #define NO_BAR   0xffu
@@ -38,25 +29,15 @@ struct search {
     uint32_t bar;
     struct structure found[VIRTIO_PCI_CAP_DEVICE_CFG + 1];
     uint32_t notify_step;
-    bool messages;
 };
-
-static uint32_t word(const struct search *s, uint32_t offset, uint32_t bytes)
-{
-    uint32_t value = 0;
-    for (uint32_t i = 0; i < bytes && offset + i < PCI_SPACE; i++) {
-        value |= (uint32_t)s->space[offset + i] << 8 * i;
-    }
-    return value;
-}
 
 /* 4.1.4.1: the first one of a kind that can be used; kinds that are unknown are passed over. */
 static void take_structure(struct search *s, uint32_t at)
 {
-    const uint32_t type = word(s, at + VIRTIO_PCI_CAP_TYPE, 1);
-    const uint32_t bar = word(s, at + VIRTIO_PCI_CAP_BAR, 1);
-    const uint64_t offset = word(s, at + VIRTIO_PCI_CAP_OFFSET, 4);
-    const uint32_t length = word(s, at + VIRTIO_PCI_CAP_LENGTH, 4);
+    const uint32_t type = pci_word(s->space, at + VIRTIO_PCI_CAP_TYPE, 1);
+    const uint32_t bar = pci_word(s->space, at + VIRTIO_PCI_CAP_BAR, 1);
+    const uint64_t offset = pci_word(s->space, at + VIRTIO_PCI_CAP_OFFSET, 4);
+    const uint32_t length = pci_word(s->space, at + VIRTIO_PCI_CAP_LENGTH, 4);
     if (type < VIRTIO_PCI_CAP_COMMON_CFG || type > VIRTIO_PCI_CAP_DEVICE_CFG || bar > BAR_LAST ||
         s->found[type].address != 0 || offset + length > s->registers->size || offset % 4 != 0 ||
         (s->bar != NO_BAR && s->bar != bar)) {
@@ -65,32 +46,27 @@ static void take_structure(struct search *s, uint32_t at)
     s->bar = bar;
     s->found[type] = (struct structure){(uintptr_t)(s->registers->vaddr + offset), length};
     if (type == VIRTIO_PCI_CAP_NOTIFY_CFG) {
-        s->notify_step = word(s, at + VIRTIO_PCI_CAP_MULTIPLY, 4);
+        s->notify_step = pci_word(s->space, at + VIRTIO_PCI_CAP_MULTIPLY, 4);
     }
 }
 
 static void look_through(struct search *s)
 {
-    uint32_t at = word(s, PCI_CAPABILITIES, 1) & ~3u;
-    /* No more than fit into the space: a list that bites its tail ends as well. */
-    for (uint32_t i = 0; i < PCI_SPACE / 4 && at >= 0x40; i++) {
-        const uint32_t id = word(s, at, 1);
-        if (id == PCI_CAP_VENDOR) {
+    uint32_t at = 0;
+    for (uint32_t i = 0; i < PCI_CAPS_MAX && (at = pci_next_capability(s->space, at)) != 0; i++) {
+        if (pci_word(s->space, at, 1) == PCI_CAP_VENDOR) {
             take_structure(s, at);
-        } else if (id == PCI_CAP_MSIX) {
-            s->messages = (word(s, at + MSIX_CONTROL, 2) & MSIX_ENABLE) != 0;
         }
-        at = word(s, at + 1, 1) & ~3u;
     }
 }
 
 /* 4.1.2.1: by its number, or as a transitional device by that of its subsystem. */
 static bool is_device(const struct search *s, uint32_t device_id)
 {
-    const uint32_t number = word(s, PCI_DEVICE, 2);
-    return word(s, PCI_VENDOR, 2) == VIRTIO_PCI_VENDOR &&
+    const uint32_t number = pci_word(s->space, PCI_DEVICE, 2);
+    return pci_word(s->space, PCI_VENDOR, 2) == VIRTIO_PCI_VENDOR &&
            (number == VIRTIO_PCI_DEVICE + device_id ||
-            (number < VIRTIO_PCI_DEVICE && word(s, PCI_SUBSYSTEM, 2) == device_id));
+            (number < VIRTIO_PCI_DEVICE && pci_word(s->space, PCI_SUBSYSTEM, 2) == device_id));
 }
 
 bool virtio_shape_ok(const struct sddf_device_config *config)
@@ -124,7 +100,7 @@ bool virtio_find(struct virtio *device, const struct sddf_device_config *config,
     device->notify_step = s.notify_step;
     device->specific = specific->address;
     device->specific_size = specific->size;
-    device->messages = s.messages;
+    device->messages = pci_has_msix(s.space);
     device->vectors = config->irq_count;
     return true;
 }

@@ -25,7 +25,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "internal.h"
+#include "platform/linux/card.h"
 #include "platform/linux/pci.h"
 #include "platform/linux/vfio.h"
 
@@ -36,7 +36,7 @@ static void vfio_close(struct linux_device *device)
         return;
     }
     if (vfio->device >= 0) {
-        linux_vfio_command(vfio, 0, PCI_COMMAND_MASTER);
+        linux_card_command(vfio->device, vfio->config_at, 0, PCI_COMMAND_MASTER);
         linux_vfio_no_interrupts(vfio);
         if (vfio->can_reset) {
             ioctl(vfio->device, VFIO_DEVICE_RESET);
@@ -44,13 +44,13 @@ static void vfio_close(struct linux_device *device)
     }
     linux_vfio_unmap(vfio);
     for (size_t i = 0; i < LINUX_DEVICE_IRQS; i++) {
-        linux_vfio_close_fd(&vfio->event[i]);
+        linux_card_close(&vfio->event[i]);
     }
-    linux_vfio_close_fd(&vfio->unmask);
-    linux_vfio_close_fd(&vfio->wanted);
-    linux_vfio_close_fd(&vfio->device);
-    linux_vfio_close_fd(&vfio->group);
-    linux_vfio_close_fd(&vfio->container);
+    linux_card_close(&vfio->unmask);
+    linux_card_close(&vfio->wanted);
+    linux_card_close(&vfio->device);
+    linux_card_close(&vfio->group);
+    linux_card_close(&vfio->container);
     linux_memory_close(&vfio->config);
     free(vfio);
     device->state = NULL;
@@ -102,9 +102,10 @@ static bool check_table(const struct linux_vfio *vfio, const struct board_region
         region->name, region->bar, (unsigned long long)start);
 }
 
-static bool open_bar(struct linux_vfio *vfio, const struct board_region *region,
+static bool open_bar(void *state, const struct board_region *region,
                      struct linux_resource *resource, char **why)
 {
+    const struct linux_vfio *vfio = state;
     struct vfio_region_info info = {.argsz = sizeof(info), .index = region->bar};
     if (ioctl(vfio->device, VFIO_DEVICE_GET_REGION_INFO, &info) != 0 || info.size == 0) {
         return linux_device_fail(why, "it has no BAR %u, which the board file calls %s",
@@ -121,48 +122,6 @@ static bool open_bar(struct linux_vfio *vfio, const struct board_region *region,
     return check_table(vfio, region, why);
 }
 
-static bool open_regions(struct linux_device *device, char **why)
-{
-    struct linux_vfio *vfio = device->state;
-    for (size_t i = 0; i < device->board->region_count; i++) {
-        const struct board_region *region = &device->board->regions[i];
-        if (region->memory) {
-            continue; /* of the system's own */
-        }
-        if (region->bar != BOARD_NO_BAR) {
-            if (!open_bar(vfio, region, &device->region[i], why)) {
-                return false;
-            }
-            continue;
-        }
-        if (strcmp(region->name, "config") != 0 || region->size != MK_PAGE ||
-            (region->perms & SYSTEM_WRITE) != 0) {
-            return linux_device_fail(
-                why, "%s has no bar, and is not \"config\" (0x1000 bytes, perms=\"r\")",
-                region->name);
-        }
-        if (vfio->config.ro < 0 &&
-            !linux_memory_open(&vfio->config, "config", MK_PAGE, MK_PAGE, false)) {
-            return false;
-        }
-        device->region[i] = (struct linux_resource){vfio->config.ro, 0, MK_PAGE};
-    }
-    return true;
-}
-
-/* Last, for it says how interrupts have come out. */
-static bool copy_config(const struct linux_vfio *vfio)
-{
-    uint8_t bytes[MK_PAGE] = {0};
-    if (vfio->config.rw < 0) {
-        return true;
-    }
-    ssize_t length = pread(vfio->device, bytes, vfio->config_size, (off_t)vfio->config_at);
-    bool ok = length > 0 && linux_memory_write(&vfio->config, 0, bytes, sizeof(bytes));
-    linux_memory_seal(&vfio->config);
-    return ok;
-}
-
 /* "0000:00:03.0": its vendor and device number have been looked at when its card was chosen. */
 static bool set_up(struct linux_device *device, const struct system *system,
                    const struct linux_memory *memory, char **why)
@@ -174,10 +133,12 @@ static bool set_up(struct linux_device *device, const struct system *system,
     }
     if (!linux_vfio_open_domain(vfio, address, why) ||
         !linux_vfio_map(vfio, system, memory, device->board->name, why) ||
-        !open_device(vfio, address, why) || !open_regions(device, why) ||
-        !linux_vfio_command(vfio, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER, 0) ||
+        !open_device(vfio, address, why) ||
+        !linux_card_regions(device, &vfio->config, open_bar, vfio, why) ||
+        !linux_card_command(vfio->device, vfio->config_at, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER,
+                            0) ||
         !linux_vfio_translated(vfio, why) || !linux_vfio_interrupts(vfio, device, why) ||
-        !copy_config(vfio)) {
+        !linux_card_config(&vfio->config, vfio->device, vfio->config_at, vfio->config_size)) {
         return false;
     }
     snprintf(device->interface, sizeof(device->interface), "%s", address);
@@ -221,7 +182,7 @@ static void vfio_serve(struct linux_device *device, const struct pollfd *polled)
     struct linux_vfio *vfio = device->state;
     if ((polled[0].revents & POLLIN) != 0) {
         linux_complain("%s is wanted back: the system ends", device->board->pci);
-        linux_vfio_close_fd(&vfio->wanted);
+        linux_card_close(&vfio->wanted);
         kill(getpid(), SIGTERM);
     }
 }

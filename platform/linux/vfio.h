@@ -29,8 +29,6 @@ struct linux_vfio {
     size_t map_count;
 };
 
-void linux_vfio_close_fd(int *fd);
-
 /* vfio_domain.c: the IOMMU's side */
 bool linux_vfio_open_domain(struct linux_vfio *vfio, const char *address, char **why);
 bool linux_vfio_map(struct linux_vfio *vfio, const struct system *system,
@@ -40,7 +38,6 @@ void linux_vfio_unmap(struct linux_vfio *vfio);
 /* vfio_device.c: the device's side */
 uint32_t linux_vfio_config(const struct linux_vfio *vfio, unsigned offset, unsigned bytes);
 unsigned linux_vfio_capability(const struct linux_vfio *vfio, unsigned id); /* 0: none */
-bool linux_vfio_command(const struct linux_vfio *vfio, unsigned set, unsigned clear);
 bool linux_vfio_interrupts(struct linux_vfio *vfio, struct linux_device *device, char **why);
 void linux_vfio_no_interrupts(const struct linux_vfio *vfio);
 

@@ -11,6 +11,8 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "platform/linux/card.h"
+
 /* virtio 1.2, 4.1.4: the loader looks for one thing only, and before any driver runs. */
 #define VIRTIO_VENDOR          0x1af4u
 #define VIRTIO_CAP_TYPE        3u
@@ -51,14 +53,6 @@ static unsigned next_capability(const struct linux_vfio *vfio, unsigned at, unsi
 unsigned linux_vfio_capability(const struct linux_vfio *vfio, unsigned id)
 {
     return next_capability(vfio, 0, id);
-}
-
-bool linux_vfio_command(const struct linux_vfio *vfio, unsigned set, unsigned clear)
-{
-    uint16_t command = (uint16_t)linux_vfio_config(vfio, PCI_COMMAND, 2);
-    command = (uint16_t)((command | set) & ~clear);
-    return pwrite(vfio->device, &command, sizeof(command),
-                  (off_t)(vfio->config_at + PCI_COMMAND)) == sizeof(command);
 }
 
 bool linux_vfio_translated(const struct linux_vfio *vfio, char **why)
@@ -114,16 +108,17 @@ static unsigned irqs_of(const struct linux_vfio *vfio, unsigned index)
     return ioctl(vfio->device, VFIO_DEVICE_GET_IRQ_INFO, &info) == 0 ? info.count : 0;
 }
 
-/* The best kind that it has: many messages, one message, a line. */
-static unsigned choose(struct linux_vfio *vfio, unsigned wanted)
+/* The best kind that it has and may have: many messages, one message, a line. */
+static unsigned choose(struct linux_vfio *vfio, enum board_interrupts best, unsigned wanted)
 {
     static const struct {
         unsigned index;
         const char *how;
-    } kinds[] = {{VFIO_PCI_MSIX_IRQ_INDEX, "MSI-X"},
+    } kinds[] = {/* as enum board_interrupts has them */
+                 {VFIO_PCI_MSIX_IRQ_INDEX, "MSI-X"},
                  {VFIO_PCI_MSI_IRQ_INDEX, "MSI"},
                  {VFIO_PCI_INTX_IRQ_INDEX, "INTx"}};
-    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+    for (size_t i = best; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
         unsigned count = irqs_of(vfio, kinds[i].index);
         if (count >= wanted || (count > 0 && i > 0)) {
             vfio->irq_index = kinds[i].index;
@@ -142,17 +137,14 @@ static unsigned choose(struct linux_vfio *vfio, unsigned wanted)
 bool linux_vfio_interrupts(struct linux_vfio *vfio, struct linux_device *device, char **why)
 {
     unsigned wanted = (unsigned)device->board->irq_count;
-    unsigned count = wanted == 0 ? 0 : choose(vfio, wanted);
+    unsigned count = wanted == 0 ? 0 : choose(vfio, device->board->interrupts, wanted);
     vfio->how = wanted == 0 ? "nothing" : vfio->how;
     if (wanted != 0 && count < wanted && (count == 0 || vfio->config.ro < 0)) {
         /* (Only a driver that is shown the configuration space can know that there are fewer.) */
         return linux_device_fail(why, "it has %u interrupts, and its driver wants %u", count,
                                  wanted);
     }
-    device->irq_count = wanted;
-    for (unsigned i = 0; i < wanted; i++) {
-        device->irq[i] = (struct linux_irq){.fd = -1, .unmask = -1};
-    }
+    linux_card_no_irqs(device);
     for (unsigned i = 0; i < count; i++) {
         vfio->event[i] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
         device->irq[i].fd = vfio->event[i];

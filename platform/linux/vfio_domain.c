@@ -14,14 +14,6 @@
 
 #include "platform/linux/pci.h"
 
-void linux_vfio_close_fd(int *fd)
-{
-    if (*fd >= 0) {
-        close(*fd);
-        *fd = -1;
-    }
-}
-
 static bool fail_open(const char *path, char **why)
 {
     const char *mend = "";

@@ -38,6 +38,21 @@ def test_echo(guest, index):
         kernel_driver(index)
 
 
+@pytest.mark.parametrize("kind", ["msi", "intx"])
+def test_with_fewer_interrupts(guest, kind):
+    """A card with two kinds of interrupts less: the driver has one for everything."""
+    board = f"/tmp/{kind}.xml"
+    guest.run(f"sed 's/driver=\"net_e1000e.elf\"/& interrupts=\"{kind}\"/' "
+              f"/sddf/platform/linux/boards/linux_vfio.xml >{board}")
+    system = echo.Running(guest, "/sddf/echo.xml", card(1), f"--take -b {board}")
+    system.said("82574L.*one interrupt")
+    assert f"interrupts by {'MSI' if kind == 'msi' else 'INTx'}\n" in system.log()
+    echo.introduce(guest.wires[1])
+    for i in range(40):
+        assert echo.echo(guest.wires[1], echo.ALICE, i.to_bytes(4, "big") * 16)
+    system.stop()
+
+
 def test_two_at_once(guest):
     """Two systems, each with a card, on one machine."""
     systems = [echo.Running(guest, "/sddf/echo.xml", card(index)) for index in (0, 1)]

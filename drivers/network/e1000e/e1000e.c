@@ -32,15 +32,19 @@
  * it cannot be reset (it has been pulled out, say) it keeps what it has; nothing else is held up by
  * it.
  */
+#include "../../pci.h"
 #include "../dma.h"
 #include "descriptors.h"
 #include "hardware.h"
 #include "sddf/clock.h"
 
-/* The device's regions in the configuration: registers, and memory for both rings. */
-enum { REGION_REGISTERS, REGION_RINGS, REGIONS };
+/*
+ * The device's regions in the configuration: registers, memory for both rings, and perhaps a copy
+ * of its configuration space.
+ */
+enum { REGION_REGISTERS, REGION_RINGS, REGION_CONFIG };
 
-/* Its interrupts: by MSI-X both, else one for everything. */
+/* Its interrupts: by MSI-X both, else one for everything. The copy says which. */
 enum { IRQ_TRAFFIC, IRQ_OTHER, IRQS };
 
 /* Directions, for a pass to serve. */
@@ -568,12 +572,17 @@ static bool attach_device(void)
 {
     const struct sddf_device_config *config = &sddf_net_config.device;
     const struct sddf_region_config *rings = &config->region[REGION_RINGS];
-    if (config->region_count < REGIONS || config->irq_count < 1 ||
+    const bool copied = config->region_count > REGION_CONFIG;
+    if (config->region_count < REGION_CONFIG || config->irq_count < 1 ||
         config->region[REGION_REGISTERS].size < E1000E_REGISTERS_SIZE ||
+        (copied && config->region[REGION_CONFIG].size < PCI_SPACE) ||
         (rings->vaddr | rings->io_address | rings->size / 2) % SDDF_CACHE_LINE != 0) {
         return false;
     }
-    e1000e_attach(&device, config->region[REGION_REGISTERS].vaddr, config->irq_count >= IRQS);
+    const bool vectors =
+        config->irq_count >= IRQS &&
+        (!copied || pci_has_msix((const uint8_t *)(uintptr_t)config->region[REGION_CONFIG].vaddr));
+    e1000e_attach(&device, config->region[REGION_REGISTERS].vaddr, vectors);
     ring_size = largest_ring();
     return ring_size != 0;
 }
