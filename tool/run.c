@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "platform/linux/loader.h"
+#include "platform/linux/unsafe.h"
 #include "tool/tool.h"
 
 /* ---- AF_XDP or TAP ------------------------------------------------------------------------- */
@@ -70,8 +71,22 @@ static bool uses(const struct system *system, const struct board *board, const c
 
 /* ---- the command --------------------------------------------------------------------------- */
 
+/* As asked for: cards that no IOMMU confines. */
+static bool go_unsafe(struct tool_input *input, struct linux_options *options,
+                      struct linux_dma *dma)
+{
+    char *why = NULL;
+    if (!linux_unsafe_begin(&input->board, dma, &why)) {
+        fprintf(stderr, "sddf run: --unsafe-no-iommu: %s\n", why != NULL ? why : "out of memory");
+        free(why);
+        return false;
+    }
+    options->device.dma = dma;
+    return true;
+}
+
 static int start(const struct tool_command *self, struct tool_input *input,
-                 const struct linux_options *options, bool chosen)
+                 struct linux_options *options, bool chosen, struct linux_dma *dma)
 {
     if (!tool_load_board(input)) {
         return TOOL_MISTAKES;
@@ -82,9 +97,11 @@ static int start(const struct tool_command *self, struct tool_input *input,
                           "image for it",
                           input->board.name);
     }
-    if (!tool_choose_cards(input) || !tool_load(input)) {
+    if (!tool_choose_cards(input) ||
+        (options->device.no_iommu && !go_unsafe(input, options, dma)) || !tool_load(input)) {
         return TOOL_MISTAKES;
     }
+    linux_dma_trim(dma, &input->system);
     if (uses(&input->system, &input->board, "network")) {
         if (options->device.netdev == NULL) {
             return tool_usage(self, "the system has a network; name the interface that it is to "
@@ -125,6 +142,7 @@ static int run(const struct tool_command *self, int argc, char **argv)
     };
     struct tool_input input = {0};
     struct linux_options how = {.realtime = true};
+    struct linux_dma dma = linux_no_dma;
     int status = TOOL_USAGE;
     char *end = NULL;
     opterr = 0; /* tool_bad_option says it */
@@ -210,8 +228,9 @@ static int run(const struct tool_command *self, int argc, char **argv)
     } else if (input.board_name == NULL) {
         input.board_name = chosen ? "linux" : "linux_tap";
     }
-    status = start(self, &input, &how, chosen);
+    status = start(self, &input, &how, chosen, &dma);
 out:
+    linux_dma_close(&dma);
     tool_close(&input);
     return status;
 }
@@ -234,8 +253,8 @@ const struct tool_command tool_run = {
         "                         again; for a certain one ethernet1=0000:03:00.0\n"
         "  --take                 PCI devices may be taken from the kernel's drivers, which\n"
         "                         get them back at the end\n"
-        "  --unsafe-no-iommu      drive them though no IOMMU confines them; says what that\n"
-        "                         means, and is refused where Linux cannot (docs/pci.md)\n"
+        "  --unsafe-no-iommu      drive them also where no IOMMU confines them: then whoever\n"
+        "                         has the device has the machine (docs/pci.md)\n"
         "  -b, --board BOARD      linux (AF_XDP), linux_tap, linux_vfio (PCI), or a board\n"
         "                         file. By default linux_vfio with --pci; else AF_XDP if this\n"
         "                         process may use it, else TAP\n"

@@ -6,8 +6,8 @@
 #include <string.h>
 
 static const struct linux_device_kind *const kinds[] = {
-    &linux_device_xdp,      &linux_device_tap,  &linux_device_timerfd,
-    &linux_device_terminal, &linux_device_idle, &linux_device_vfio,
+    &linux_device_xdp,  &linux_device_tap,  &linux_device_timerfd, &linux_device_terminal,
+    &linux_device_idle, &linux_device_vfio, &linux_device_uio,
 };
 
 bool linux_device_fail(char **why, const char *format, ...)

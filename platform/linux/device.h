@@ -74,11 +74,12 @@ struct linux_device {
 
 /* What the command line says. */
 struct linux_device_options {
-    const char *netdev;  /* interface for ethernet0; NULL: none was named */
-    const char *console; /* the terminal that is serial0; NULL: standard input and output */
-    bool allow_generic;  /* generic XDP where the interface has no native mode */
-    bool take;           /* PCI devices may be taken from the kernel's drivers */
-    bool no_iommu;       /* --unsafe-no-iommu */
+    const char *netdev;          /* interface for ethernet0; NULL: none was named */
+    const char *console;         /* the terminal that is serial0; NULL: standard input and output */
+    bool allow_generic;          /* generic XDP where the interface has no native mode */
+    bool take;                   /* PCI devices may be taken from the kernel's drivers */
+    bool no_iommu;               /* --unsafe-no-iommu */
+    const struct linux_dma *dma; /* then, without an IOMMU: what devices reach (dma.h); else NULL */
     bool verbose;
 };
 
@@ -108,6 +109,7 @@ extern const struct linux_device_kind linux_device_timerfd;  /* "timerfd" */
 extern const struct linux_device_kind linux_device_terminal; /* "terminal" */
 extern const struct linux_device_kind linux_device_idle;     /* "cpu_idle" */
 extern const struct linux_device_kind linux_device_vfio;     /* "vfio" */
+extern const struct linux_device_kind linux_device_uio;      /* "uio": a card without an IOMMU */
 
 /*
  * May this process use AF_XDP at all? That takes privileges in the machine's first user namespace;

@@ -35,6 +35,8 @@ static bool take(struct cards *cards, const struct board_device *device,
     char *why = NULL;
     int record = -1;
     bool ok = false;
+    const char *way =
+        strcmp(device->kind, linux_device_uio.name) == 0 ? LINUX_PCI_UNSAFE : LINUX_PCI_CONFINED;
     if (device->pci == NULL) {
         linux_device_fail(&why,
                           "which PCI device is it? Name it with --pci %s=0000:03:00.0 (\"lspci\" "
@@ -42,15 +44,14 @@ static bool take(struct cards *cards, const struct board_device *device,
                           device->name);
     } else if (cards->count == CARDS_MAX) {
         linux_device_fail(&why, "a system has at most %d PCI devices", CARDS_MAX);
-    } else if ((!options->no_iommu || linux_pci_check_unsafe(device->pci, &why)) &&
-               linux_pci_check(device->pci, options->take, &why)) {
+    } else if (linux_pci_check(device->pci, way, options->take, &why)) {
         record = linux_pci_hold(device->pci, &why);
         ok = record >= 0;
     }
     if (ok) {
         cards->address[cards->count] = device->pci;
         cards->record[cards->count++] = record;
-        ok = linux_pci_take(device->pci, record, &why);
+        ok = linux_pci_take(device->pci, way, record, &why);
     }
     if (!ok) {
         linux_complain("device %s%s%s: %s", device->name, device->pci != NULL ? ", " : "",
@@ -155,8 +156,7 @@ int linux_guard(const struct system *system, const struct board *board,
     linux_pci_mend();
     for (size_t i = 0; i < board->device_count && ok; i++) {
         const struct board_device *device = &board->devices[i];
-        if (strcmp(device->kind, linux_device_vfio.name) == 0 &&
-            linux_device_used(system, device)) {
+        if (device->card_count != 0 && linux_device_used(system, device)) {
             any = true;
             ok = take(&cards, device, options);
         }

@@ -211,12 +211,31 @@ static bool check_group(const char *address, int group, char **why)
     return ok;
 }
 
-static bool check_driver(const char *address, bool take, char **why)
+/* Is the kernel's part of the way there, and may this process give it the device? */
+static bool check_way(const char *address, const char *driver, char **why)
+{
+    char path[96];
+    snprintf(path, sizeof(path), "/sys/bus/pci/drivers/%s", driver);
+    if (access(path, F_OK) != 0) {
+        return linux_device_fail(why, "Linux has %s not loaded: \"modprobe %s\"", driver, driver);
+    }
+    snprintf(path, sizeof(path), "/sys/bus/pci/drivers/%s/bind", driver);
+    if (access(path, W_OK) != 0) {
+        return linux_device_fail(why,
+                                 "giving it to %s takes root. Let root do it once, and its "
+                                 "group be yours: \"driverctl set-override %s %s\" and \"chown "
+                                 "$USER /dev/vfio/GROUP\"",
+                                 driver, address, driver);
+    }
+    return true;
+}
+
+static bool check_driver(const char *address, const char *way, bool take, char **why)
 {
     char driver[64];
     char interface[32];
     bool has = linux_pci_driver(address, driver, sizeof(driver));
-    if (has && strcmp(driver, "vfio-pci") == 0) {
+    if (has && strcmp(driver, way) == 0) {
         return true;
     }
     if (has && !take) {
@@ -226,53 +245,14 @@ static bool check_driver(const char *address, bool take, char **why)
                                  "and gives it back at the end",
                                  driver, *interface == '\0' ? "" : " as ", interface);
     }
-    if (access("/sys/bus/pci/drivers/vfio-pci", F_OK) != 0) {
-        return linux_device_fail(why, "Linux has vfio-pci not loaded: \"modprobe vfio-pci\"");
-    }
-    if (access("/sys/bus/pci/drivers/vfio-pci/bind", W_OK) != 0) {
-        return linux_device_fail(
-            why,
-            "giving it to vfio-pci takes root. Let root do it once, and its "
-            "group be yours: \"driverctl set-override %s vfio-pci\" and \"chown "
-            "$USER /dev/vfio/GROUP\"",
-            address);
-    }
-    return true;
+    return check_way(address, way, why);
 }
 
-#define NOIOMMU_MODE "/sys/module/vfio/parameters/enable_unsafe_noiommu_mode"
-
-/*
- * Without an IOMMU a card takes physical addresses. VFIO has a mode in which it lends a card all
- * the same, and leaves the addresses to whoever asked; Linux has it only if it was built so.
- */
-bool linux_pci_check_unsafe(const char *address, char **why)
+bool linux_pci_check(const char *address, const char *way, bool take, char **why)
 {
-    if (linux_pci_group(address) >= 0) {
-        linux_complain(
-            "--unsafe-no-iommu is not needed: an IOMMU confines %s, and goes on doing so", address);
-        return true;
+    if (strcmp(way, LINUX_PCI_UNSAFE) == 0) {
+        return check_driver(address, way, take, why);
     }
-    linux_complain("--unsafe-no-iommu: no IOMMU stands between %s and memory. Whoever controls the "
-                   "card or its driver can read and write all memory of this machine, the kernel's "
-                   "too: no protection domain is confined any more",
-                   address);
-    if (access(NOIOMMU_MODE, F_OK) != 0) {
-        return linux_device_fail(
-            why,
-            "this Linux has VFIO without its mode for cards that no IOMMU confines (it is built "
-            "without CONFIG_VFIO_NOIOMMU, as Debian's kernels are). Turn the IOMMU on instead: "
-            "VT-d or AMD-Vi in the firmware's settings, intel_iommu=on on Intel's processors");
-    }
-    return linux_device_fail(
-        why,
-        "the card would have to be given physical addresses, and the description's IO addresses "
-        "are an IOMMU's: this is not done. Turn the IOMMU on instead: VT-d or AMD-Vi in the "
-        "firmware's settings, intel_iommu=on on Intel's processors");
-}
-
-bool linux_pci_check(const char *address, bool take, char **why)
-{
     int group = linux_pci_group(address);
     if (group < 0) {
         return linux_device_fail(
@@ -283,5 +263,5 @@ bool linux_pci_check(const char *address, bool take, char **why)
     if (access("/dev/vfio/vfio", F_OK) != 0) {
         return linux_device_fail(why, "there is no /dev/vfio/vfio: \"modprobe vfio-pci\"");
     }
-    return check_group(address, group, why) && check_driver(address, take, why);
+    return check_group(address, group, why) && check_driver(address, way, take, why);
 }

@@ -28,23 +28,21 @@ bool linux_pci_find(const char *what, struct linux_pci *found, char **why);
 /* Its IOMMU group; -1: none. */
 int linux_pci_group(const char *address);
 
-/*
- * May it be driven from here, as far as can be seen before anything is changed? What is missing,
- * and how to mend it, in `*why`.
- */
-bool linux_pci_check(const char *address, bool take, char **why);
+/* The drivers of Linux's that lend a device: behind an IOMMU, and without one. */
+#define LINUX_PCI_CONFINED "vfio-pci"
+#define LINUX_PCI_UNSAFE   "uio_pci_generic"
 
 /*
- * May it be driven without an IOMMU, which somebody has asked for? Says what that means, each time;
- * and then no: what is missing is in `*why`. True if there is an IOMMU, so that it need not be.
+ * May it be driven from here that way (one of the two), as far as can be seen before anything is
+ * changed? What is missing, and how to mend it, in `*why`.
  */
-bool linux_pci_check_unsafe(const char *address, char **why);
+bool linux_pci_check(const char *address, const char *way, bool take, char **why);
 
 /* Becomes its holder; the record's descriptor, or -1 with `*why` set: somebody else is. */
 int linux_pci_hold(const char *address, char **why);
 
-/* Gives it to vfio-pci, with a line that says so if it had another driver. */
-bool linux_pci_take(const char *address, int record, char **why);
+/* Gives it to that driver, with a line that says so if it had another one. */
+bool linux_pci_take(const char *address, const char *way, int record, char **why);
 
 /* Gives it to whom it was taken from, and ends the holding. Nobody uses it any more. */
 void linux_pci_give_back(const char *address, int record);

@@ -96,13 +96,13 @@ static bool read_record(int record, char *driver, char *override, size_t size)
     return true;
 }
 
-bool linux_pci_take(const char *address, int record, char **why)
+bool linux_pci_take(const char *address, const char *way, int record, char **why)
 {
     char driver[64];
     char override[64];
     char interface[32];
     linux_pci_driver(address, driver, sizeof(driver));
-    if (strcmp(driver, "vfio-pci") == 0) {
+    if (strcmp(driver, way) == 0) {
         return true; /* and the record stays empty: there is nothing to give back */
     }
     linux_pci_read(address, "driver_override", override, sizeof(override));
@@ -114,12 +114,12 @@ bool linux_pci_take(const char *address, int record, char **why)
     if (!write_record(record, driver, override)) {
         return linux_device_fail(why, "cannot write its record: %s", strerror(errno));
     }
-    bool ok = put("vfio-pci", LINUX_PCI_DEVICES "/%s/driver_override", address) &&
+    bool ok = put(way, LINUX_PCI_DEVICES "/%s/driver_override", address) &&
               (driver[0] == '\0' || put(address, LINUX_PCI_DEVICES "/%s/driver/unbind", address)) &&
               put(address, "%s", "/sys/bus/pci/drivers_probe");
     char now[64];
-    if (!ok || !linux_pci_driver(address, now, sizeof(now)) || strcmp(now, "vfio-pci") != 0) {
-        return linux_device_fail(why, "vfio-pci does not take it: %s",
+    if (!ok || !linux_pci_driver(address, now, sizeof(now)) || strcmp(now, way) != 0) {
+        return linux_device_fail(why, "%s does not take it: %s", way,
                                  ok ? "see \"dmesg\"" : strerror(errno));
     }
     if (driver[0] != '\0') {

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "internal.h"
+#include "platform/linux/dma.h"
 
 static const struct board_region *board_region_of(const struct board_device *device,
                                                   const struct system_region *region)
@@ -76,6 +77,9 @@ static bool open_regions(struct linux_loader *loader)
 /* Regions with a physical address become a part of a device's resource. */
 static bool find_resource(struct linux_loader *loader, const struct system_region *region)
 {
+    uint64_t unused;
+    if (linux_dma_has(loader->options->device.dma, region, &unused))
+        return true;
     for (size_t i = 0; i < loader->device_count; i++) {
         const struct linux_device *device = &loader->devices[i];
         const struct board_region *there = board_region_of(device->board, region);
@@ -163,6 +167,12 @@ void linux_region_backing(struct linux_loader *loader, size_t region, bool write
         *fd = write ? loader->memory[region].rw : loader->memory[region].ro;
         *offset = 0;
         *size = loader->memory[region].size;
+        return;
+    }
+    const struct linux_dma *dma = loader->options->device.dma;
+    if (linux_dma_has(dma, wanted, offset)) {
+        *fd = write ? dma->rw : dma->ro;
+        *size = wanted->size;
         return;
     }
     for (size_t i = 0; i < loader->device_count; i++) {

@@ -16,7 +16,7 @@ HERE = Path(__file__).resolve().parent
 # In the order in which they need each other.
 MODULES = ["virtio_ring", "virtio", "virtio_pci_legacy_dev", "virtio_pci_modern_dev", "virtio_pci",
            "failover", "net_failover", "virtio_net", "e1000e", "irqbypass", "vfio",
-           "vfio_iommu_type1", "vfio_virqfd", "vfio-pci-core", "vfio-pci"]
+           "vfio_iommu_type1", "vfio_virqfd", "vfio-pci-core", "vfio-pci", "uio", "uio_pci_generic"]
 
 PAGE = 4
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The guest: a q35 machine of QEMU's, interpreted (TCG) so that it is the same everywhere, with an
-emulated Intel IOMMU between its network cards and its memory. Each card's wire ends here, in a
+emulated IOMMU, Intel's or AMD's, between its network cards and its memory, or with none. Each card's wire ends here, in a
 socket; commands go to a shell on its second serial port."""
 
 import os
@@ -83,9 +83,12 @@ class CommandFailed(AssertionError):
 
 
 class Guest:
-    """Cards are (name, QEMU's device with its options); the i-th, from 0 on, stands at 0000:0(1+i):00.0."""
+    """
+    Cards are (name, QEMU's device with its options); the i-th, from 0 on, stands at 0000:0(1+i):00.0.
+    The IOMMU is "intel", "amd" or None.
+    """
 
-    def __init__(self, cards, initrd, append="intel_iommu=on", iommu=True, memory=768, options=()):
+    def __init__(self, cards, initrd, iommu="intel", memory=768, options=()):
         self.folder = Path(tempfile.mkdtemp(prefix="sddf-guest-"))
         self.wires = [Wire(self.folder, name) for name, _ in cards]
         self.log = self.folder / "console"
@@ -94,26 +97,40 @@ class Guest:
         command = ["qemu-system-x86_64", "-machine", "q35,accel=tcg", "-cpu", "max", "-smp", "1",
                    "-m", str(memory), "-display", "none", "-nodefaults", "-no-reboot",
                    "-kernel", str(image.kernel()), "-initrd", str(initrd),
-                   "-append", f"console=ttyS0 panic=-1 mitigations=off nokaslr no_timer_check {append}",
+                   "-append", f"console=ttyS0 panic=-1 mitigations=off nokaslr no_timer_check "
+                   f"intel_iommu={'on' if iommu == 'intel' else 'off'}",
                    "-serial", f"file:{self.log}",
                    "-serial", f"unix:{self.folder}/shell,server=on,wait=off",
                    "-monitor", f"unix:{self.folder}/monitor,server=on,wait=off", *options]
         if iommu:
-            command += ["-device", "intel-iommu,intremap=on"]
-        for i, (name, device) in enumerate(cards):
+            command += ["-device", f"{iommu}-iommu,intremap=on"]
+        devices = [f"{device},netdev={name},bus=port{i},romfile=" for i, (name, device) in enumerate(cards)]
+        for i, (name, _) in enumerate(cards):
             # Each behind a port of its own: alone on its bus, it can be reset.
             command += ["-device", f"pcie-root-port,id=port{i},chassis={i},addr={3 + i}.0",
-                        "-netdev", self.wires[i].netdev(name),
-                        "-device", f"{device},netdev={name},bus=port{i},romfile="]
+                        "-netdev", self.wires[i].netdev(name)]
+            if iommu != "amd":
+                command += ["-device", devices[i]]
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                                         stderr=open(self.folder / "qemu", "wb"))
         try:
             self.shell = self.connect("shell")
             self.monitor = self.connect("monitor")
             self.expect("ready\n", BOOT_S)
+            if iommu == "amd":
+                self.plug(devices)
         except BaseException:
             self.close()
             raise
+
+    def plug(self, devices):
+        """
+        QEMU's AMD IOMMU asks a card for its bus once, when it is made: so not before the buses have
+        their numbers.
+        """
+        for i, device in enumerate(devices):
+            self.monitor.sendall(f"device_add {device}\n".encode())
+            self.wait_for(f"test -e /sys/bus/pci/devices/0000:{1 + i:02x}:00.0/driver")
 
     def console(self):
         text = self.log.read_text(errors="replace") if self.log.exists() else ""

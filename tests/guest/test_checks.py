@@ -4,7 +4,6 @@
 import pytest
 
 import echo
-import machine
 from conftest import card, kernel_driver
 
 
@@ -63,20 +62,3 @@ def test_wanted_back(guest):
     assert "is wanted back: the system ends" in system.log()
     guest.wait_for(f"test $(basename $(readlink /sys/bus/pci/devices/{card(0)}/driver)) = "
                    f"{kernel_driver(0)}")
-
-
-def test_without_an_iommu(initrd):
-    guest = machine.Guest([("e1000e", "e1000e")], initrd, append="intel_iommu=off", iommu=False)
-    try:
-        output = refused(guest, f"--pci {card(0)} --take")
-        assert "no IOMMU stands between it and memory" in output
-        assert "intel_iommu=on" in output
-        # Nor when that is asked for: what it means is said, and why this kernel cannot.
-        for _ in range(2):
-            output = refused(guest, f"--pci {card(0)} --take --unsafe-no-iommu")
-            assert "can read and write all memory of this machine" in output
-            assert guest.run("ls /sys/module/vfio/parameters 2>/dev/null | grep -c noiommu; true") == "0"
-            assert "built without CONFIG_VFIO_NOIOMMU" in output
-        assert guest.run(f"basename $(readlink /sys/bus/pci/devices/{card(0)}/driver)") == "e1000e"
-    finally:
-        guest.close()
