@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "system/model.h"
 #include "tool/tool.h"
@@ -33,8 +35,22 @@ static void help(FILE *out)
           out);
 }
 
+/*
+ * Who is started without standard input or output would open other files under their numbers, and
+ * print into them.
+ */
+static void hold_standard_streams(void)
+{
+    int fd;
+    do {
+        fd = open("/dev/null", O_RDWR);
+    } while (fd >= 0 && fd <= STDERR_FILENO);
+    close(fd);
+}
+
 int main(int argc, char **argv)
 {
+    hold_standard_streams();
     if (argc < 2) {
         help(stderr);
         return TOOL_USAGE;

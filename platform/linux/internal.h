@@ -174,6 +174,11 @@ static inline uint64_t linux_now_ns(void) /* CLOCK_MONOTONIC */
     return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 
+/* limits.c: what this process may have */
+void linux_limits_raise(void);
+void linux_limits_explain(const struct linux_loader *loader); /* after a start that failed */
+bool linux_limits_memory(const char *name, uint64_t size);    /* is there so much left? */
+
 /* memory.c */
 extern const struct linux_memory linux_no_memory;
 bool linux_memory_open(struct linux_memory *memory, const char *name, uint64_t size,
@@ -229,8 +234,8 @@ void linux_budget_resume(struct linux_loader *loader); /* those whose period has
 bool linux_privilege_drop(const struct linux_loader *loader);
 
 /* supervise.c */
-bool linux_supervise_begin(struct linux_loader *loader);
-bool linux_supervise_hold(struct linux_loader *loader); /* until every PD is set up */
+bool linux_supervise_begin(struct linux_loader *loader); /* first of all: signals wait from here */
+bool linux_supervise_hold(struct linux_loader *loader);  /* until every PD is set up */
 bool linux_supervise_go(struct linux_loader *loader);
 bool linux_supervise(struct linux_loader *loader); /* false: no PD was left alive */
 void linux_supervise_end(struct linux_loader *loader);

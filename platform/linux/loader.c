@@ -8,7 +8,6 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "internal.h"
@@ -188,7 +187,7 @@ static bool start(struct linux_loader *loader)
 {
     linux_sandbox_probe(loader);
     linux_output_begin();
-    if (!linux_starter_open(loader) || !linux_supervise_begin(loader))
+    if (!linux_starter_open(loader))
         return false;
     for (size_t i = 0; i < loader->system->pd_count; i++)
         if (!linux_process_start(loader, &loader->pds[i]))
@@ -199,26 +198,20 @@ static bool start(struct linux_loader *loader)
            (loader->options->state == NULL || linux_state_write(loader));
 }
 
-/* Two descriptors a region and some twenty a PD: more than the usual soft limit. */
-static void raise_descriptor_limit(void)
-{
-    struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
-        limit.rlim_cur = limit.rlim_max;
-        setrlimit(RLIMIT_NOFILE, &limit);
-    }
-}
-
 static int run(void *context)
 {
     struct linux_loader *loader = context;
     linux_state_remove(loader); /* what a killed loader left says nothing of this system */
-    raise_descriptor_limit();
+    linux_limits_raise();
     linux_clock_begin(loader);
     prepare(loader);
     int status = 1;
-    if (linux_resources_open(loader) && plan(loader) && start(loader))
+    bool started = linux_supervise_begin(loader) && linux_resources_open(loader) && plan(loader) &&
+                   start(loader);
+    if (started)
         status = linux_supervise(loader) ? loader->status : 1;
+    else
+        linux_limits_explain(loader);
     close_all(loader);
     linux_state_remove(loader);
     linux_output_end();

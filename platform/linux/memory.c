@@ -28,6 +28,8 @@ static int make(const char *name, unsigned flags, bool executable)
     return fd;
 }
 
+#define LARGE UINT64_C(0x10000) /* what is smaller is not worth the question */
+
 static bool give_size(int fd, uint64_t size)
 {
     /* fallocate: what is not there is missed now and not when a PD touches it. */
@@ -59,6 +61,8 @@ bool linux_memory_open(struct linux_memory *memory, const char *name, uint64_t s
 {
     *memory = linux_no_memory;
     bool huge = page_size == HUGE_PAGE;
+    if (size >= LARGE && !linux_limits_memory(name, size))
+        return false;
     if (huge && open_pages(memory, name, size, HUGE_PAGE, MFD_HUGETLB | MFD_HUGE_2MB, executable)) {
         /* It is there in huge pages. */
     } else {

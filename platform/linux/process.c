@@ -75,6 +75,14 @@ static bool become_nobody(int complaint, enum linux_sandbox sandbox)
     return false;
 }
 
+static int move(int complaint, int fd, int above)
+{
+    int moved = fcntl(fd, F_DUPFD_CLOEXEC, above);
+    if (moved < 0)
+        give_up(complaint, "cannot pass on the descriptors");
+    return moved;
+}
+
 /* 0: struct mk_start; 1 .. keep: the PD's own; then those that the starter maps. */
 static void place_descriptors(int complaint, const struct linux_pd *pd, int starter)
 {
@@ -89,13 +97,11 @@ static void place_descriptors(int complaint, const struct linux_pd *pd, int star
     /* Out of the way first, so that none is overwritten before it is used. */
     int above = count + 2;
     for (int i = 0; i < count; i++)
-        from[i] = fcntl(from[i], F_DUPFD_CLOEXEC, above);
-    complaint = fcntl(complaint, F_DUPFD_CLOEXEC, above);
-    starter = fcntl(starter, F_DUPFD_CLOEXEC, above);
-    if (complaint < 0 || starter < 0)
-        _exit(1);
+        from[i] = move(complaint, from[i], above);
+    starter = move(complaint, starter, above);
+    complaint = move(complaint, complaint, above);
     for (int i = 0; i < count; i++)
-        if (from[i] < 0 || dup2(from[i], i) < 0)
+        if (dup2(from[i], i) < 0)
             give_up(complaint, "cannot pass on the descriptors");
 
     if (pd->hosted)

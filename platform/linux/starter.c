@@ -56,7 +56,12 @@ static void limit(void)
         {RLIMIT_NICE, 0},  {RLIMIT_NOFILE, 128}, /* ppoll takes no more entries than this */
     };
     for (size_t i = 0; i < sizeof limits / sizeof limits[0]; i++) {
-        struct rlimit both = {limits[i].most, limits[i].most};
+        /* What it may not have anyway may not be set to more, either. */
+        struct rlimit both;
+        must(MK_STEP_LIMIT, i, call6(SYS_prlimit64, 0, limits[i].resource, 0, (long)&both, 0, 0));
+        if (both.rlim_max > limits[i].most)
+            both.rlim_max = limits[i].most;
+        both.rlim_cur = both.rlim_max;
         must(MK_STEP_LIMIT, i, call6(SYS_prlimit64, 0, limits[i].resource, (long)&both, 0, 0, 0));
     }
 }

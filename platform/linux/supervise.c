@@ -30,13 +30,14 @@ static uint64_t now_ms(void)
 
 bool linux_supervise_begin(struct linux_loader *loader)
 {
+    static const int heard[] = {
+        SIGCHLD, SIGINT,  SIGTERM, SIGHUP, SIGPIPE, /* (nobody reads the output any more) */
+        SIGTSTP, SIGTTIN, SIGTTOU, /* what a terminal stops with: see signals_came */
+    };
     sigset_t signals;
     sigemptyset(&signals);
-    sigaddset(&signals, SIGCHLD);
-    sigaddset(&signals, SIGINT);
-    sigaddset(&signals, SIGTERM);
-    sigaddset(&signals, SIGHUP);
-    sigaddset(&signals, SIGPIPE); /* nobody reads the output any more */
+    for (size_t i = 0; i < sizeof heard / sizeof heard[0]; i++)
+        sigaddset(&signals, heard[i]);
     sigprocmask(SIG_BLOCK, &signals, &loader->old_signals);
     loader->signals = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
     if (loader->signals >= 0)
@@ -56,7 +57,10 @@ static size_t count_state(const struct linux_loader *loader, enum linux_pd_state
     return count;
 }
 
-/* Reads the signals that have come; true if one of them asks for an end. */
+/*
+ * Reads the signals that have come; true if one of them asks for an end. This process is not
+ * stopped while PDs run: nobody would keep their budgets.
+ */
 static bool signals_came(struct linux_loader *loader)
 {
     struct signalfd_siginfo info;
@@ -64,7 +68,9 @@ static bool signals_came(struct linux_loader *loader)
     while (read(loader->signals, &info, sizeof info) == sizeof info) {
         if (info.ssi_signo == SIGCHLD)
             children = true;
-        else
+        else if (info.ssi_signo == SIGTSTP)
+            linux_complain("the system cannot be held; Ctrl-C ends it");
+        else if (info.ssi_signo != SIGTTIN && info.ssi_signo != SIGTTOU)
             end = true;
     }
     for (size_t i = 0; children && i < loader->system->pd_count; i++)
@@ -87,8 +93,10 @@ bool linux_supervise_hold(struct linux_loader *loader)
         }
         struct pollfd polled = {.fd = loader->signals, .events = POLLIN};
         poll(&polled, 1, 100);
-        if (signals_came(loader))
+        if (signals_came(loader)) {
+            linux_complain("interrupted before the system was up");
             return false;
+        }
     }
 }
 

@@ -65,7 +65,7 @@ def account():
     account.close()
 
 
-def test_nothing_is_left_by_many_systems(lab, alone, tmp_path, account):
+def test_nothing_is_left_by_many_systems(lab, alone, tmp_path, account, capsys):
     own = len(os.listdir("/proc/self/fd"))
     namespaces = memory = None
     for cycle in range(CYCLES):
@@ -96,4 +96,5 @@ def test_nothing_is_left_by_many_systems(lab, alone, tmp_path, account):
         most = 1024 + CYCLES
         assert lib.wait_until(lambda: account.kb() - memory < most, 60), \
             f"{account.kb() - memory} kB more after {CYCLES} cycles than after {WARM}"
-        print(f"{CYCLES} cycles: {account.kb() - memory} kB more than after {WARM}")
+        with capsys.disabled():
+            print(f"\n{CYCLES} cycles: {account.kb() - memory} kB more than after {WARM}")
