@@ -35,6 +35,18 @@ static void check_missing(const struct check *c, const struct system_pd *pd)
     free(folders);
 }
 
+/* What a process on Linux is not given; on seL4 it is the program's own affair. */
+static bool has_written_code(const struct image *image)
+{
+    for (size_t i = 0; i < image->segment_count; i++) {
+        if ((image->segments[i].perms & SYSTEM_WRITE) != 0 &&
+            (image->segments[i].perms & SYSTEM_EXECUTE) != 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void check_program(const struct check *c, size_t index)
 {
     const struct system_pd *pd = &c->system->pds[index];
@@ -55,6 +67,11 @@ static void check_program(const struct check *c, size_t index)
         system_error(c->errors, pd->place, "\"%s\": program %s is for %s, and board %s is %s",
                      pd->name, path, image_machine_name(image->machine), c->board->name,
                      c->board->arch);
+    } else if (!c->board->microkit && has_written_code(image)) {
+        system_error(c->errors, pd->place,
+                     "\"%s\": program %s has a segment that is both written and executed; link it "
+                     "with -z separate-code",
+                     pd->name, path);
     }
     free(why);
     free(path);
