@@ -17,6 +17,7 @@
 #include "dpdk.h"
 #include "echo.h"
 #include "net_lwip.h"
+#include "network/client_frame.h"
 #include "sddf/clock.h"
 #include "sddf/net_client.h"
 #include "sddf/timer.h"
@@ -26,82 +27,27 @@ _Static_assert(NET_CLIENT_BUFFERS_MAX >= DPDK_BUFFERS, "lwIP's record has a plac
 char microkit_name[MICROKIT_PD_NAME_LENGTH] = "dpdk_lwip";
 struct net_client_config sddf_net_config;
 
-static struct rte_mempool *packets;
-static struct rte_mbuf *packet[NET_CLIENT_BUFFERS_MAX]; /* by its number, which it also carries */
-static uint64_t counted[NET_STAT_COUNT];
-static struct {
-    struct rte_mbuf **in, **out;
-    uint16_t come, taken, gone;
-    uint32_t held;
-} burst;
+struct rte_mempool *client_packets;
+struct rte_mbuf *client_packet[NET_CLIENT_BUFFERS_MAX];
+uint64_t client_counted[NET_STAT_COUNT];
+struct client_burst client_burst;
 
-static uint32_t *number_of(struct rte_mbuf *p)
-{
-    return rte_mbuf_to_priv(p);
-}
-
-/* ---- in place of network/client.c ---------------------------------------------------------- */
-
-enum net_receive net_client_receive(struct net_frame *frame)
-{
-    if (burst.taken == burst.come) {
-        return NET_RECEIVE_EMPTY;
-    }
-    struct rte_mbuf *p = burst.in[burst.taken++];
-    const bool good = (p->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) == RTE_MBUF_F_RX_L4_CKSUM_GOOD;
-    frame->data = rte_pktmbuf_mtod(p, uint8_t *);
-    frame->buffer = *number_of(p);
-    frame->length = p->data_len;
-    frame->flags = good ? NET_CSUM_VERIFIED : 0;
-    counted[NET_STAT_RX_PACKETS]++;
-    counted[NET_STAT_RX_BYTES] += p->data_len;
-    burst.held++;
-    return NET_RECEIVE_FRAME;
-}
-
-void net_client_return(uint32_t buffer)
-{
-    burst.held--;
-    rte_pktmbuf_free(packet[buffer]);
-}
+/* ---- in place of network/client.c; each frame's part is in apart/network/client_frame.h ------ */
 
 uint32_t net_client_held(void)
 {
-    return burst.held;
-}
-
-uint8_t *net_client_reserve(uint32_t *buffer)
-{
-    struct rte_mbuf *p = burst.gone < DPDK_SEND ? rte_pktmbuf_alloc(packets) : NULL;
-    if (p == NULL) {
-        return NULL;
-    }
-    *buffer = *number_of(p);
-    return rte_pktmbuf_mtod(p, uint8_t *);
-}
-
-void net_client_unreserve(uint32_t buffer)
-{
-    rte_pktmbuf_free(packet[buffer]);
+    return client_burst.held;
 }
 
 void net_client_send(uint32_t buffer, uint16_t length, uint16_t flags, uint16_t csum_start,
                      uint16_t csum_offset)
 {
-    (void)flags; /* 0: lwIP works checksums out itself */
-    (void)csum_start;
-    (void)csum_offset;
-    struct rte_mbuf *p = packet[buffer];
-    p->data_len = length;
-    p->pkt_len = length;
-    burst.out[burst.gone++] = p;
-    counted[NET_STAT_TX_PACKETS]++;
-    counted[NET_STAT_TX_BYTES] += length;
+    client_send(buffer, length, flags, csum_start, csum_offset);
 }
 
 uint32_t net_client_can_send(void)
 {
-    return DPDK_SEND - burst.gone;
+    return DPDK_SEND - client_burst.gone;
 }
 
 void net_client_flush(void)
@@ -122,25 +68,25 @@ bool net_client_idle_until_send(void)
 
 void net_client_count(enum net_stat stat, uint64_t n)
 {
-    counted[stat] += n;
+    client_count(stat, n);
 }
 
 uint64_t net_client_counted(enum net_stat stat)
 {
-    return counted[stat];
+    return client_counted[stat];
 }
 
 static void number(struct rte_mempool *pool, void *unused, void *object, unsigned index)
 {
     (void)pool;
     (void)unused;
-    packet[index] = object;
-    *number_of(object) = index;
+    client_packet[index] = object;
+    *client_number_of(object) = index;
 }
 
 bool net_client_init(void)
 {
-    return rte_mempool_obj_iter(packets, number, NULL) == DPDK_BUFFERS;
+    return rte_mempool_obj_iter(client_packets, number, NULL) == DPDK_BUFFERS;
 }
 
 /* ---- in place of timer, clock and platform ------------------------------------------------- */
@@ -159,7 +105,7 @@ enum timer_answer timer_set_at(uint32_t id, uint64_t deadline)
 {
     (void)id;
     (void)deadline;
-    return TIMER_OK;
+    return TIMER_GONE;
 }
 
 uint32_t timer_due(void)
@@ -198,8 +144,8 @@ microkit_msginfo microkit_ppcall(microkit_channel ch, microkit_msginfo msginfo)
 
 bool dpdk_answers_init(struct rte_mempool *pool, struct in_addr address)
 {
-    packets = pool;
-    burst.out = NULL;
+    client_packets = pool;
+    client_burst.out = NULL;
     sddf_net_config.ipv4 = address.s_addr;
     sddf_net_config.prefix = 24;
     sddf_net_config.arp_channel = SDDF_NO_CHANNEL;
@@ -207,26 +153,26 @@ bool dpdk_answers_init(struct rte_mempool *pool, struct in_addr address)
     memcpy(sddf_net_config.mac, (const uint8_t[]){0x02, 0, 0, 0, 0, 0x0a}, 6);
     strcpy(sddf_net_config.name, microkit_name);
     struct rte_mbuf *first[DPDK_SEND] = {NULL};
-    burst.out = first;
+    client_burst.out = first;
     if (!net_lwip_init() || !udp_services_start()) {
         return false;
     }
     net_lwip_start(NULL);
-    while (burst.gone > 0) { /* its announcement: the port has not started yet */
-        rte_pktmbuf_free(first[--burst.gone]);
+    while (client_burst.gone > 0) { /* its announcement: the port has not started yet */
+        rte_pktmbuf_free(first[--client_burst.gone]);
     }
     return true;
 }
 
 uint16_t dpdk_answers(struct rte_mbuf **in, uint16_t count, struct rte_mbuf **out)
 {
-    burst.in = in;
-    burst.out = out;
-    burst.come = count;
-    burst.taken = burst.gone = 0;
+    client_burst.in = in;
+    client_burst.out = out;
+    client_burst.come = count;
+    client_burst.taken = client_burst.gone = 0;
     net_lwip_notified(sddf_net_config.rx.channel);
-    while (burst.taken < burst.come) {
-        rte_pktmbuf_free(in[burst.taken++]);
+    while (client_burst.taken < client_burst.come) {
+        rte_pktmbuf_free(in[client_burst.taken++]);
     }
-    return burst.gone;
+    return client_burst.gone;
 }

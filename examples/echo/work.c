@@ -20,7 +20,7 @@
 uint64_t echo_work;
 uint64_t echo_work_size;
 
-void work_do(void)
+void work_through(void)
 {
     const volatile uint64_t *words = (const volatile uint64_t *)(uintptr_t)echo_work;
     const uint64_t count = echo_work_size / sizeof(*words);

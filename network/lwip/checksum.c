@@ -23,15 +23,6 @@ static inline void store(uint8_t *to, uint64_t word)
     __builtin_memcpy(to, &word, sizeof(word));
 }
 
-uint16_t net_checksum_fold(uint64_t sum)
-{
-    sum = (sum & 0xffffffff) + (sum >> 32);                      /* at most 33 bits */
-    sum = (sum & 0xffff) + ((sum >> 16) & 0xffff) + (sum >> 32); /* at most 18 */
-    sum = (sum & 0xffff) + (sum >> 16);
-    sum = (sum & 0xffff) + (sum >> 16);
-    return (uint16_t)sum;
-}
-
 uint64_t net_checksum_add(uint64_t sum, const void *data, uint32_t length)
 {
     const uint8_t *from = data;

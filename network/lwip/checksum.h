@@ -15,7 +15,15 @@ uint16_t net_checksum(const void *data, int length);
  * length; of single words as they stand in memory, their plain sum), fold at the end.
  */
 uint64_t net_checksum_add(uint64_t sum, const void *data, uint32_t length);
-uint16_t net_checksum_fold(uint64_t sum);
+
+static inline uint16_t net_checksum_fold(uint64_t sum)
+{
+    /* A word and its halves in the other order: the upper half is their sum, carry included. */
+    sum += sum << 32 | sum >> 32;
+    uint32_t half = (uint32_t)(sum >> 32);
+    half += half << 16 | half >> 16;
+    return (uint16_t)(half >> 16);
+}
 
 /* The same, of data that is copied on the way: one walk through the memory in place of two. */
 uint16_t net_checksum_copy(void *to, const void *from, uint16_t length);

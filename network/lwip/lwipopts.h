@@ -28,6 +28,13 @@
 
 #define LWIP_HOOK_FILENAME "lwip_hooks.h"
 
+/*
+ * lwIP has this where its core is entered. Nobody locks anything here: it says that timeouts may
+ * have been set and counters changed, which a wake-up without it need not look for.
+ */
+extern unsigned char net_lwip_entered;
+#define LWIP_ASSERT_CORE_LOCKED() ((void)(net_lwip_entered = 1))
+
 /* ---- memory -------------------------------------------------------------------------------- */
 
 /* Headers and acknowledgements have a pool that data cannot use up: lwippools.h. */

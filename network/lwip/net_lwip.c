@@ -23,14 +23,18 @@
 /* One for each Rx buffer, at the same index: what lwIP knows of it while it is in use. */
 static struct pbuf_custom rx_pbufs[NET_CLIENT_BUFFERS_MAX];
 
+/* lwIP proper has run: see lwipopts.h. */
+unsigned char net_lwip_entered;
+
 static struct {
     bool running;
     pbuf_type rx_type;
     bool starved;   /* something could not be sent for want of a Tx buffer */
+    bool due;       /* timeouts may be: they are to be looked at */
     uint64_t armed; /* the timer is set to this time; 0: to none */
     bool timer_gone;
-    uint64_t now_ms;  /* when this pass began */
-    bool ran;         /* lwIP proper has, and may have counted something */
+    bool now_known;
+    uint64_t now_ms;  /* in this pass, if now_known */
     uint32_t address; /* that `up` has been told of, and that is claimed if it must be */
     uint64_t random;
     uint64_t malformed; /* of lwIP's own counts, those that the statistics have */
@@ -51,15 +55,22 @@ static void say(const char *what)
 
 /* ---- what lwIP asks for -------------------------------------------------------------------- */
 
-/* One time for a pass: lwIP asks often, and its clock's steps are longer than most passes. */
-u32_t sys_now(void)
+/*
+ * One time for a pass: lwIP asks often, and its clock's steps are longer than most passes. Most
+ * passes never ask.
+ */
+static uint64_t now_ms(void)
 {
-    return (u32_t)stack.now_ms;
+    if (!stack.now_known) {
+        stack.now_known = true;
+        stack.now_ms = sddf_clock_now() / SDDF_NS_PER_MS;
+    }
+    return stack.now_ms;
 }
 
-static void look_at_clock(void)
+u32_t sys_now(void)
 {
-    stack.now_ms = sddf_clock_now() / SDDF_NS_PER_MS;
+    return (u32_t)now_ms();
 }
 
 static uint64_t mix(uint64_t x)
@@ -141,38 +152,74 @@ int net_lwip_check(struct pbuf *p, struct netif *from)
 /* lwIP has no more use for a received packet. */
 static void rx_return(struct pbuf *p)
 {
-    net_client_return((uint32_t)((struct pbuf_custom *)p - rx_pbufs));
+    client_return((uint32_t)((struct pbuf_custom *)p - rx_pbufs));
 }
 
-static void rx_input(const struct net_frame *frame)
+/* A received frame's bytes from `begin` on: pbuf_alloced_custom(), without the call. */
+static inline struct pbuf *rx_pbuf(const struct net_frame *frame, uint16_t begin, uint16_t length)
 {
     struct pbuf_custom *custom = &rx_pbufs[frame->buffer];
-    custom->custom_free_function = rx_return;
-    struct pbuf *p = pbuf_alloced_custom(PBUF_RAW, frame->length, stack.rx_type, custom,
-                                         frame->data, frame->length);
+    *custom = (struct pbuf_custom){
+        .pbuf = {.payload = frame->data + begin,
+                 .tot_len = length,
+                 .len = length,
+                 .type_internal = (u8_t)stack.rx_type,
+                 .flags = PBUF_FLAG_IS_CUSTOM,
+                 .ref = 1,
+                 .if_idx = NETIF_NO_INDEX},
+        .custom_free_function = rx_return,
+    };
+    return &custom->pbuf;
+}
+
+static inline void rx_input(const struct net_frame *frame)
+{
     /* All of lwIP's work on this packet's headers is done before input returns. */
     uint16_t checks = NETIF_CHECKSUM_ENABLE_ALL;
     if (frame->flags & NET_CSUM_VERIFIED) {
         checks &= ~(NETIF_CHECKSUM_CHECK_UDP | NETIF_CHECKSUM_CHECK_TCP);
     }
     NETIF_SET_CHECKSUM_CTRL(&netif, checks);
-    if (datagram_input(p, frame, &netif)) {
+    struct udp_pcb *pcb = datagram_receiver(frame, &netif);
+    if (pcb != NULL) {
+        struct pbuf *p = rx_pbuf(frame, DATAGRAM_PAYLOAD, datagram_payload());
+        datagram_hand_over(pcb, p, frame, &netif);
         return;
     }
-    stack.ran = true;
+    struct pbuf *p = rx_pbuf(frame, 0, frame->length);
     if (netif.input(p, &netif) != ERR_OK) {
         pbuf_free(p);
     }
 }
 
-uint8_t *net_lwip_reserve(uint32_t *buffer)
+/* A Tx buffer; without one the frame is counted as lost, and a wake-up asked for. */
+static inline uint8_t *tx_reserve(uint32_t *buffer)
 {
-    uint8_t *data = net_client_reserve(buffer);
+    uint8_t *data = client_reserve(buffer);
     if (data == NULL) {
-        net_client_count(NET_STAT_DROP_NO_BUFFER, 1);
+        client_count(NET_STAT_DROP_NO_BUFFER, 1);
         stack.starved = true;
     }
     return data;
+}
+
+bool net_lwip_reply(const struct pbuf *p)
+{
+    const struct datagram_headers *h = &datagram.headers;
+    uint32_t buffer;
+    if (p == NULL || p != datagram.p || p->len != datagram_payload()) {
+        return false;
+    }
+    uint8_t *to = tx_reserve(&buffer);
+    if (to == NULL) {
+        return true; /* lost, as lwIP would lose it */
+    }
+    const uint16_t length = p->len;
+    datagram_write_answer(to, h, datagram_answer_checksum(h, p->payload, length));
+    memcpy(to + DATAGRAM_PAYLOAD, p->payload, length);
+    client_count(NET_STAT_TX_COPIED_BYTES, DATAGRAM_PAYLOAD + (uint32_t)length);
+    client_send(buffer, (uint16_t)(DATAGRAM_PAYLOAD + length), 0, 0, 0);
+    return true;
 }
 
 /* lwIP sends a frame. It keeps the packet, and sends it again if it has to. */
@@ -183,14 +230,14 @@ static err_t tx_output(struct netif *to, struct pbuf *p)
         return ERR_BUF;
     }
     uint32_t buffer;
-    uint8_t *data = net_lwip_reserve(&buffer);
+    uint8_t *data = tx_reserve(&buffer);
     if (data == NULL) {
         return ERR_MEM;
     }
     uint32_t length = 0;
     for (const struct pbuf *q = p; q != NULL; q = q->next) {
         if (q->len > p->tot_len - length) {
-            net_client_unreserve(buffer);
+            client_unreserve(buffer);
             return ERR_BUF; /* its parts are longer than the whole */
         }
         memcpy(data + length, q->payload, q->len);
@@ -199,7 +246,7 @@ static err_t tx_output(struct netif *to, struct pbuf *p)
             break; /* the packet's last part; what follows in the chain is another packet */
         }
     }
-    net_client_count(NET_STAT_TX_COPIED_BYTES, length);
+    client_count(NET_STAT_TX_COPIED_BYTES, length);
     net_client_send(buffer, (uint16_t)length, 0, 0, 0);
     return ERR_OK;
 }
@@ -276,14 +323,10 @@ bool net_lwip_short_of_buffers(void)
     return net_client_held() > sddf_net_config.rx_buffer_count / 4 * 3;
 }
 
-/*
- * What lwIP has counted since the last time, in the terms of our statistics. After what it took in,
- * and whenever the timer wakes us, for it counts when its own timeouts run, too.
- */
+/* What lwIP has counted since the last time, in the terms of our statistics. */
 static void count_lwip(void)
 {
     const struct stats_ *s = &lwip_stats;
-    stack.ran = false;
     uint64_t malformed = (uint64_t)s->ip.err + s->ip.lenerr + s->ip.chkerr + s->udp.lenerr +
                          s->udp.chkerr + s->tcp.lenerr + s->tcp.chkerr + s->icmp.lenerr +
                          s->icmp.chkerr + s->etharp.proterr;
@@ -301,43 +344,6 @@ static void count_lwip(void)
 }
 
 /*
- * Takes no more frames than could be answered, one each: the rest wait where they are until there
- * are Tx buffers again, which come back from the device whatever becomes of those frames. What is
- * too much for this client is then dropped by the copier, before anybody has spent work on it.
- */
-static void pass(void)
-{
-    look_at_clock();
-    sys_check_timeouts();
-    if (stack.starved && net_client_can_send() != 0) {
-        stack.starved = false;
-        tcp_txnow(); /* UDP does not wait, and TCP need not wait for its timer */
-    }
-    const uint32_t answers = net_client_can_send();
-    stack.starved |= answers == 0;
-    struct net_frame frame;
-    for (uint32_t budget = answers < NET_CLIENT_PASS ? answers : NET_CLIENT_PASS; budget > 0;
-         budget--) {
-        enum net_receive result = net_client_receive(&frame);
-        if (result == NET_RECEIVE_EMPTY) {
-            break;
-        }
-        if (result == NET_RECEIVE_FRAME) {
-            rx_input(&frame);
-        }
-    }
-    /* Segments out of order wait for one that needs a buffer to come in. They can come again. */
-    for (int i = 0; i < MEMP_NUM_TCP_PCB && net_lwip_short_of_buffers(); i++) {
-        pbuf_free_ooseq();
-    }
-    follow_address();
-    if (stack.ran) {
-        count_lwip();
-    }
-    net_client_flush();
-}
-
-/*
  * Sees to it that the timer wakes us in time for lwIP's next timeout. A protected call is made only
  * if it would wake us too late; if too early, the wake-up finds nothing due and comes here again.
  */
@@ -347,7 +353,7 @@ static void arm_timer(void)
     if (sleep == SYS_TIMEOUTS_SLEEPTIME_INFINITE || stack.timer_gone) {
         return;
     }
-    uint64_t deadline = (stack.now_ms + sleep) * SDDF_NS_PER_MS;
+    uint64_t deadline = (now_ms() + sleep) * SDDF_NS_PER_MS;
     if (stack.armed != 0 && stack.armed <= deadline) {
         return;
     }
@@ -359,13 +365,62 @@ static void arm_timer(void)
     stack.armed = deadline;
 }
 
+/* What may be different after lwIP proper has run. */
+static void look_after(void)
+{
+    /* Segments out of order wait for one that needs a buffer to come in. They can come again. */
+    for (int i = 0; i < MEMP_NUM_TCP_PCB && net_lwip_short_of_buffers(); i++) {
+        pbuf_free_ooseq();
+    }
+    follow_address();
+    count_lwip();
+    arm_timer();
+    net_lwip_entered = 0;
+}
+
+/*
+ * Takes no more frames than could be answered, one each: the rest wait where they are until there
+ * are Tx buffers again, which come back from the device whatever becomes of those frames. What is
+ * too much for this client is then dropped by the copier, before anybody has spent work on it.
+ */
+static inline void pass(void)
+{
+    stack.now_known = false;
+    if (stack.due) {
+        sys_check_timeouts();
+    }
+    if (stack.starved && net_client_can_send() != 0) {
+        stack.starved = false;
+        tcp_txnow(); /* UDP does not wait, and TCP need not wait for its timer */
+    }
+    const uint32_t answers = net_client_can_send();
+    stack.starved |= answers == 0;
+    struct net_frame frame;
+    for (uint32_t budget = answers < NET_CLIENT_PASS ? answers : NET_CLIENT_PASS; budget > 0;
+         budget--) {
+        enum net_receive result = client_receive(&frame);
+        if (result == NET_RECEIVE_EMPTY) {
+            break;
+        }
+        if (result == NET_RECEIVE_FRAME) {
+            rx_input(&frame);
+        }
+    }
+    if (net_lwip_entered) {
+        look_after();
+    }
+    net_client_flush();
+}
+
+/* Timeouts are looked at when the timer has gone off; and in a wake-up that goes on and on. */
 static void wake_up(void)
 {
-    net_client_count(NET_STAT_WAKEUPS, 1);
+    client_count(NET_STAT_WAKEUPS, 1);
     do {
         pass();
+        stack.due = true;
     } while (!(stack.starved ? net_client_idle_until_send() : net_client_idle(false)));
-    arm_timer();
+    stack.due = stack.timer_gone;
 }
 
 bool net_lwip_notified(microkit_channel ch)
@@ -376,7 +431,7 @@ bool net_lwip_notified(microkit_channel ch)
     if (ch == timer_channel()) {
         if (timer_due() & 1u << TIMEOUT_ID) {
             stack.armed = 0;
-            stack.ran = true;
+            stack.due = true;
         }
     } else if (ch != sddf_net_config.rx.channel && ch != sddf_net_config.tx.channel) {
         return false;
@@ -401,7 +456,6 @@ bool net_lwip_init(void)
     uint64_t mac = 0;
     memcpy(&mac, config->mac, sizeof(config->mac));
     stack.random = mix(mac) ^ sddf_clock_now();
-    look_at_clock();
 
     /*
      * lwIP prepends headers in place if it believes that payload and struct are one piece, with

@@ -42,24 +42,24 @@ static void fuzz_frame_leaves(uint32_t neighbour, const struct net_entry *entry,
     (void)frame;
 }
 
-static void account(const struct buffers *b, uint32_t region)
+static void account(const struct client_buffers *b, uint32_t region)
 {
     uint32_t in_use = 0;
     uint32_t spare = 0;
     for (uint32_t i = 0; i < FUZZ_BUFFERS; i++) {
-        fuzz_check((b->place[i] == AWAY) == (fuzz_data[region].holders[i] != 0),
+        fuzz_check((b->place[i] == CLIENT_AWAY) == (fuzz_data[region].holders[i] != 0),
                    "a buffer is lost, or in two places");
-        in_use += b->place[i] == IN_USE;
-        spare += b->place[i] == SPARE;
+        in_use += b->place[i] == CLIENT_IN_USE;
+        spare += b->place[i] == CLIENT_SPARE;
     }
     fuzz_check(in_use == b->in_use && spare == b->spare_count, "the counts of buffers are wrong");
 }
 
 static void fuzz_account(void)
 {
-    account(&client.rx, RX);
-    account(&client.tx, TX);
-    fuzz_check(client.rx.in_use == received_count && client.tx.in_use == reserved_count,
+    account(&net_client.rx, RX);
+    account(&net_client.tx, TX);
+    fuzz_check(net_client.rx.in_use == received_count && net_client.tx.in_use == reserved_count,
                "the application has another number of buffers");
 }
 
@@ -77,8 +77,8 @@ static void receive(void)
     }
     *(volatile uint8_t *)frame.data = 0;
     *(volatile uint8_t *)(frame.data + frame.length - 1) = 0;
-    fuzz_check((size_t)(frame.data - client.rx_data) / NET_BUFFER_SIZE == frame.buffer &&
-                   (size_t)(frame.data + frame.length - 1 - client.rx_data) / NET_BUFFER_SIZE ==
+    fuzz_check((size_t)(frame.data - net_client.rx.data) / NET_BUFFER_SIZE == frame.buffer &&
+                   (size_t)(frame.data + frame.length - 1 - net_client.rx.data) / NET_BUFFER_SIZE ==
                        frame.buffer,
                "a frame lies in another buffer");
     received[received_count++] = frame.buffer;
@@ -137,10 +137,10 @@ void notified(microkit_channel ch)
  * What lies in a queue when the client starts is its neighbour's, for the client may have been here
  * before: a hostile one can withhold buffers by that, as it always can.
  */
-static void believe(const struct buffers *b, uint32_t region, uint32_t neighbour)
+static void believe(const struct client_buffers *b, uint32_t region, uint32_t neighbour)
 {
     for (uint32_t i = 0; i < FUZZ_BUFFERS && fuzz_neighbour[neighbour].hostile; i++) {
-        if (b->place[i] == AWAY) {
+        if (b->place[i] == CLIENT_AWAY) {
             fuzz_data[region].holders[i] = UINT32_C(1) << neighbour;
         }
     }
@@ -191,8 +191,8 @@ static void fuzz_run(void)
     if (!good_start) {
         return;
     }
-    believe(&client.rx, RX, COPIER);
-    believe(&client.tx, TX, VIRT_TX);
+    believe(&net_client.rx, RX, COPIER);
+    believe(&net_client.tx, TX, VIRT_TX);
     fuzz_at_rest();
     for (uint32_t i = 0; i < 200 && fuzz_bytes_left > 0; i++) {
         uint8_t act = fuzz_u8();

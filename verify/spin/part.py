@@ -166,7 +166,7 @@ SEEDS = [
      "enough == virt_tx.asked_for && virt_tx.driver_free.head == virt_tx.asked_at",
      "enough == virt_tx.asked_for", "virt_tx"),
     ("a client sleeps without asking for a buffer to send", "network/client.c",
-     "        idle = sddf_queue_request_signal(&client.tx_free) && idle;\n", "", "virt_tx"),
+     "        idle = sddf_queue_request_signal(&net_client.tx_free) && idle;\n", "", "virt_tx"),
 ]
 
 
