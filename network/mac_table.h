@@ -38,30 +38,30 @@ struct mac_table {
  * What holds of a table: owners are below their number, an address is there once at most, and
  * from where its search begins up to where it lies there is no empty slot.
  */
-/*@ predicate mac_table_owners(struct mac_table *t, integer owners) =
-  @     \forall integer s; 0 <= s < MAC_TABLE_SLOTS && t->slot[s] != 0 ==>
-  @         1 <= t->slot[s] / MAC_TABLE_MACS <= owners;
-  @ predicate mac_table_reached(struct mac_table *t) =
-  @     \forall integer s, j; 0 <= s < MAC_TABLE_SLOTS && t->slot[s] != 0 &&
-  @         mac_table_at(t->slot[s] % MAC_TABLE_MACS) <= j <= s ==> t->slot[j] != 0;
-  @ predicate mac_table_begun(struct mac_table *t) =
-  @     \forall integer s; 0 <= s < MAC_TABLE_SLOTS && t->slot[s] != 0 ==>
-  @         mac_table_at(t->slot[s] % MAC_TABLE_MACS) <= s;
-  @ predicate mac_table_once(struct mac_table *t) =
-  @     \forall integer s, z; 0 <= s < z < MAC_TABLE_SLOTS && t->slot[s] != 0 &&
-  @         t->slot[z] != 0 ==> t->slot[s] % MAC_TABLE_MACS != t->slot[z] % MAC_TABLE_MACS;
-  @ predicate mac_table_ends(struct mac_table *t) = t->slot[MAC_TABLE_SLOTS - 1] == 0;
-  @ predicate mac_table_ok(struct mac_table *t) =
+/*@ predicate mac_table_owners(struct mac_table t, integer owners) =
+  @     \forall integer s; 0 <= s < MAC_TABLE_SLOTS && t.slot[s] != 0 ==>
+  @         1 <= t.slot[s] / MAC_TABLE_MACS <= owners;
+  @ predicate mac_table_reached(struct mac_table t) =
+  @     \forall integer s, j; 0 <= s < MAC_TABLE_SLOTS && t.slot[s] != 0 &&
+  @         mac_table_at(t.slot[s] % MAC_TABLE_MACS) <= j <= s ==> t.slot[j] != 0;
+  @ predicate mac_table_begun(struct mac_table t) =
+  @     \forall integer s; 0 <= s < MAC_TABLE_SLOTS && t.slot[s] != 0 ==>
+  @         mac_table_at(t.slot[s] % MAC_TABLE_MACS) <= s;
+  @ predicate mac_table_once(struct mac_table t) =
+  @     \forall integer s, z; 0 <= s < z < MAC_TABLE_SLOTS && t.slot[s] != 0 &&
+  @         t.slot[z] != 0 ==> t.slot[s] % MAC_TABLE_MACS != t.slot[z] % MAC_TABLE_MACS;
+  @ predicate mac_table_ends(struct mac_table t) = t.slot[MAC_TABLE_SLOTS - 1] == 0;
+  @ predicate mac_table_ok(struct mac_table t) =
   @     mac_table_ends(t) && mac_table_owners(t, NET_CLIENTS_MAX) && mac_table_reached(t) &&
   @     mac_table_begun(t) && mac_table_once(t);
   @
   @ // The address is not in the table; or it is, as that owner's.
-  @ predicate mac_table_lacks(struct mac_table *t, integer mac) =
-  @     \forall integer s; 0 <= s < MAC_TABLE_SLOTS && t->slot[s] != 0 ==>
-  @         t->slot[s] % MAC_TABLE_MACS != mac;
-  @ predicate mac_table_has(struct mac_table *t, integer mac, integer owner) =
-  @     \exists integer s; 0 <= s < MAC_TABLE_SLOTS && t->slot[s] != 0 &&
-  @         t->slot[s] % MAC_TABLE_MACS == mac && t->slot[s] / MAC_TABLE_MACS == owner + 1;
+  @ predicate mac_table_lacks(struct mac_table t, integer mac) =
+  @     \forall integer s; 0 <= s < MAC_TABLE_SLOTS && t.slot[s] != 0 ==>
+  @         t.slot[s] % MAC_TABLE_MACS != mac;
+  @ predicate mac_table_has(struct mac_table t, integer mac, integer owner) =
+  @     \exists integer s; 0 <= s < MAC_TABLE_SLOTS && t.slot[s] != 0 &&
+  @         t.slot[s] % MAC_TABLE_MACS == mac && t.slot[s] / MAC_TABLE_MACS == owner + 1;
   @*/
 
 /*@ assigns \nothing;
@@ -74,8 +74,8 @@ static inline uint32_t mac_table_start(uint64_t mac)
 
 /*@ requires \valid(table);
   @ assigns *table;
-  @ ensures nobody: \forall integer mac; mac_table_lacks(table, mac);
-  @ ensures mac_table_ok(table) && mac_table_owners(table, 0);
+  @ ensures nobody: \forall integer mac; mac_table_lacks(*table, mac);
+  @ ensures mac_table_ok(*table) && mac_table_owners(*table, 0);
   @*/
 static inline void mac_table_clear(struct mac_table *table)
 {
@@ -91,12 +91,12 @@ static inline void mac_table_clear(struct mac_table *table)
 
 /* Whose address this is, or MAC_TABLE_NONE. */
 /*@ requires \valid_read(table) && mac < MAC_TABLE_MACS;
-  @ requires mac_table_ok(table);
+  @ requires mac_table_ok(*table);
   @ assigns \nothing;
-  @ ensures nobody: \result == MAC_TABLE_NONE ==> mac_table_lacks(table, mac);
-  @ ensures owner: \result != MAC_TABLE_NONE ==> mac_table_has(table, mac, \result);
+  @ ensures nobody: \result == MAC_TABLE_NONE ==> mac_table_lacks(*table, mac);
+  @ ensures owner: \result != MAC_TABLE_NONE ==> mac_table_has(*table, mac, \result);
   @ ensures one_of_them: \result != MAC_TABLE_NONE ==>
-  @     \forall integer owners; mac_table_owners(table, owners) ==> \result < owners;
+  @     \forall integer owners; mac_table_owners(*table, owners) ==> \result < owners;
   @*/
 static inline uint32_t mac_table_find(const struct mac_table *table, uint64_t mac)
 {
@@ -117,20 +117,20 @@ static inline uint32_t mac_table_find(const struct mac_table *table, uint64_t ma
 }
 
 /* Into an empty slot, up to which there is none: an address that is not there, with its owner. */
-/*@ requires \valid(table) && mac_table_ok(table);
+/*@ requires \valid(table) && mac_table_ok(*table);
   @ requires empty: at < MAC_TABLE_SLOTS - 1 && table->slot[at] == 0;
   @ requires owner: 1 <= entry / MAC_TABLE_MACS <= NET_CLIENTS_MAX;
-  @ requires new: mac_table_lacks(table, entry % MAC_TABLE_MACS);
+  @ requires new: mac_table_lacks(*table, entry % MAC_TABLE_MACS);
   @ requires in_reach: mac_table_at(entry % MAC_TABLE_MACS) <= at &&
   @     \forall integer s; mac_table_at(entry % MAC_TABLE_MACS) <= s < at ==> table->slot[s] != 0;
   @ assigns table->slot[at];
   @ ensures table->slot[at] == entry;
-  @ ensures mac_table_ends(table) && mac_table_owners(table, NET_CLIENTS_MAX);
-  @ ensures mac_table_reached(table);
-  @ ensures mac_table_begun(table);
-  @ ensures mac_table_once(table);
+  @ ensures mac_table_ends(*table) && mac_table_owners(*table, NET_CLIENTS_MAX);
+  @ ensures mac_table_reached(*table);
+  @ ensures mac_table_begun(*table);
+  @ ensures mac_table_once(*table);
   @ ensures owners: \forall integer n; entry / MAC_TABLE_MACS <= n &&
-  @     \old(mac_table_owners(table, n)) ==> mac_table_owners(table, n);
+  @     \old(mac_table_owners(*table, n)) ==> mac_table_owners(*table, n);
   @*/
 static inline void mac_table_put(struct mac_table *table, uint32_t at, uint64_t entry)
 {
@@ -139,12 +139,12 @@ static inline void mac_table_put(struct mac_table *table, uint32_t at, uint64_t 
 
 /* False if somebody has the address already. At most NET_CLIENTS_MAX times. */
 /*@ requires \valid(table) && mac < MAC_TABLE_MACS && owner < NET_CLIENTS_MAX;
-  @ requires mac_table_ok(table);
+  @ requires mac_table_ok(*table);
   @ assigns *table;
-  @ ensures mac_table_ok(table);
+  @ ensures mac_table_ok(*table);
   @ ensures owners: \forall integer owners; owner < owners &&
-  @     \old(mac_table_owners(table, owners)) ==> mac_table_owners(table, owners);
-  @ ensures added: \result ==> mac_table_has(table, mac, owner);
+  @     \old(mac_table_owners(*table, owners)) ==> mac_table_owners(*table, owners);
+  @ ensures added: \result ==> mac_table_has(*table, mac, owner);
   @ ensures refused: !\result ==> *table == \old(*table);
   @*/
 static inline bool mac_table_add(struct mac_table *table, uint64_t mac, uint32_t owner)

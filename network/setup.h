@@ -24,27 +24,27 @@ static inline void setup_refuse(const char *what)
 }
 
 /* What the configuration calls a queue is memory: of this PD as its producer, or its consumer. */
-/*@ predicate setup_producer_memory(struct sddf_queue_config *config) =
-  @     \let own = (struct sddf_queue_producer_region *)config->producer;
-  @     \let peer = (struct sddf_queue_consumer_region *)config->consumer;
+/*@ predicate setup_producer_memory(struct sddf_queue_config config) =
+  @     \let own = (struct sddf_queue_producer_region *)config.producer;
+  @     \let peer = (struct sddf_queue_consumer_region *)config.consumer;
   @     \valid(&own->header) && \valid(&own->tail) &&
-  @     (1 <= config->capacity <= SDDF_QUEUE_CAPACITY_MAX ==>
-  @         \valid(&own->entries[0 .. config->capacity * net_queue_words - 1])) &&
+  @     (1 <= config.capacity <= SDDF_QUEUE_CAPACITY_MAX ==>
+  @         \valid(&own->entries[0 .. config.capacity * net_queue_words - 1])) &&
   @     \valid_read(&peer->header) && \valid_read(&peer->head) && \valid_read(&peer->mark);
-  @ predicate setup_consumer_memory(struct sddf_queue_config *config) =
-  @     \let own = (struct sddf_queue_consumer_region *)config->consumer;
-  @     \let peer = (struct sddf_queue_producer_region *)config->producer;
+  @ predicate setup_consumer_memory(struct sddf_queue_config config) =
+  @     \let own = (struct sddf_queue_consumer_region *)config.consumer;
+  @     \let peer = (struct sddf_queue_producer_region *)config.producer;
   @     \valid(&own->header) && \valid(&own->head) && \valid(&own->mark) &&
   @     \valid_read(&peer->header) && \valid_read(&peer->tail) &&
-  @     (1 <= config->capacity <= SDDF_QUEUE_CAPACITY_MAX ==>
-  @         \valid_read(&peer->entries[0 .. config->capacity * net_queue_words - 1]));
+  @     (1 <= config.capacity <= SDDF_QUEUE_CAPACITY_MAX ==>
+  @         \valid_read(&peer->entries[0 .. config.capacity * net_queue_words - 1]));
   @*/
 
 /*@ requires \valid(q) && \valid_read(config) && \separated(q, config);
   @ requires in_memory: config->producer != 0 && config->consumer != 0 ==>
-  @     setup_producer_memory(config);
+  @     setup_producer_memory(*config);
   @ assigns *q;
-  @ ensures \result ==> sddf_producer_ok(q) && sddf_producer_slots(q, net_queue_words);
+  @ ensures \result ==> sddf_producer_ok(*q) && sddf_producer_slots(*q, net_queue_words);
   @*/
 static inline bool setup_producer(struct sddf_queue_producer *q,
                                   const struct sddf_queue_config *config)
@@ -58,9 +58,9 @@ static inline bool setup_producer(struct sddf_queue_producer *q,
 
 /*@ requires \valid(q) && \valid_read(config) && \separated(q, config);
   @ requires in_memory: config->producer != 0 && config->consumer != 0 ==>
-  @     setup_consumer_memory(config);
+  @     setup_consumer_memory(*config);
   @ assigns *q;
-  @ ensures \result ==> sddf_consumer_ok(q) && sddf_consumer_slots(q, net_queue_words);
+  @ ensures \result ==> sddf_consumer_ok(*q) && sddf_consumer_slots(*q, net_queue_words);
   @*/
 static inline bool setup_consumer(struct sddf_queue_consumer *q,
                                   const struct sddf_queue_config *config)

@@ -23,13 +23,13 @@ struct tally {
     uint64_t count[NET_STAT_COUNT]; /* since the last flush */
 };
 
-/*@ predicate tally_ok(struct tally *t) = t->changed < pow2(NET_STAT_COUNT);
+/*@ predicate tally_ok(struct tally t) = t.changed < pow2(NET_STAT_COUNT);
   @*/
 
 /* Nothing is counted. */
 /*@ requires \valid(tally);
   @ assigns *tally;
-  @ ensures tally_ok(tally);
+  @ ensures tally_ok(*tally);
   @*/
 static inline void tally_start(struct tally *tally)
 {
@@ -43,9 +43,9 @@ static inline void tally_start(struct tally *tally)
     }
 }
 
-/*@ requires \valid(tally) && tally_ok(tally) && 0 <= stat < NET_STAT_COUNT;
+/*@ requires \valid(tally) && tally_ok(*tally) && 0 <= stat < NET_STAT_COUNT;
   @ assigns tally->changed, tally->count[stat];
-  @ ensures tally_ok(tally);
+  @ ensures tally_ok(*tally);
   @*/
 static inline void tally_add(struct tally *tally, enum net_stat stat, uint64_t n)
 {
@@ -151,10 +151,10 @@ static inline void tally_move_often(struct tally *tally, struct net_stats *page,
 }
 
 /* Writes what has changed into the first row, and into the neighbour's (1 and up) if it has one. */
-/*@ requires \valid(tally) && tally_ok(tally) && row <= NET_CLIENTS_MAX;
+/*@ requires \valid(tally) && tally_ok(*tally) && row <= NET_CLIENTS_MAX;
   @ requires in_memory: tally_page(page, row);
   @ assigns *tally;
-  @ ensures tally_ok(tally) && tally->changed == 0;
+  @ ensures tally_ok(*tally) && tally->changed == 0;
   @*/
 static inline void tally_flush(struct tally *tally, struct net_stats *page, uint32_t row)
 {

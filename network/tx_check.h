@@ -31,8 +31,8 @@ struct tx_senders {
     struct tx_sender sender[NET_CLIENTS_MAX];
 };
 
-/*@ predicate tx_senders_ok(struct tx_senders *s) =
-  @     mac_table_ok(&s->macs) && s->count <= NET_CLIENTS_MAX;
+/*@ predicate tx_senders_ok(struct tx_senders s) =
+  @     mac_table_ok(s.macs) && s.count <= NET_CLIENTS_MAX;
   @*/
 
 /* The entry, whose address is an offset, and inside the client's region. */
@@ -71,7 +71,7 @@ static inline enum net_stat tx_check_entry(const struct net_entry *entry)
  * who claims one speaks for any that is no other client's by the configuration. Rare enough to look
  * through the clients.
  */
-/*@ requires \valid_read(senders) && tx_senders_ok(senders) && \valid_read(client);
+/*@ requires \valid_read(senders) && tx_senders_ok(*senders) && \valid_read(client);
   @ requires \valid_read(frame + (0 .. length - 1));
   @ assigns \nothing;
   @*/
@@ -98,12 +98,12 @@ static inline bool tx_check_arp(const struct tx_senders *senders, const struct t
 }
 
 /* May the client send with this source address? */
-/*@ requires \valid_read(senders) && tx_senders_ok(senders) && \valid_read(client);
+/*@ requires \valid_read(senders) && tx_senders_ok(*senders) && \valid_read(client);
   @ requires from < FRAME_MACS;
   @ assigns \nothing;
   @ ensures its_own: \result && !client->any_mac ==> from == client->mac;
   @ ensures somebodys: \result && client->any_mac ==>
-  @     \exists integer owner; mac_table_has(&senders->macs, from, owner);
+  @     \exists integer owner; mac_table_has(senders->macs, from, owner);
   @*/
 static inline bool tx_check_from(const struct tx_senders *senders, const struct tx_sender *client,
                                  uint64_t from)
@@ -113,7 +113,7 @@ static inline bool tx_check_from(const struct tx_senders *senders, const struct 
 }
 
 /* The frame, whose entry is good. */
-/*@ requires \valid_read(senders) && tx_senders_ok(senders) && \valid_read(client);
+/*@ requires \valid_read(senders) && tx_senders_ok(*senders) && \valid_read(client);
   @ requires NET_FRAME_MIN <= length <= NET_FRAME_MAX && \valid_read(frame + (0 .. length - 1));
   @ assigns \nothing;
   @ ensures 0 <= \result <= NET_STAT_COUNT;

@@ -34,18 +34,18 @@ struct tx_drr {
 };
 
 /* No turn, sum or difference below overflows, whatever the frames are. */
-/*@ predicate tx_drr_ok(struct tx_drr *p) =
-  @     p->awake < pow2(NET_CLIENTS_MAX) && p->turn < NET_CLIENTS_MAX &&
+/*@ predicate tx_drr_ok(struct tx_drr p) =
+  @     p.awake < pow2(NET_CLIENTS_MAX) && p.turn < NET_CLIENTS_MAX &&
   @     (\forall integer i; 0 <= i < NET_CLIENTS_MAX ==>
-  @         TX_DRR_QUANTUM <= p->quantum[i] <= TX_DRR_QUANTUM * NET_TX_WEIGHT_MAX &&
-  @         -NET_FRAME_MAX < p->credit[i] <= 2 * p->quantum[i]);
+  @         TX_DRR_QUANTUM <= p.quantum[i] <= TX_DRR_QUANTUM * NET_TX_WEIGHT_MAX &&
+  @         -NET_FRAME_MAX < p.credit[i] <= 2 * p.quantum[i]);
   @*/
 
 /* A weight from 1 to NET_TX_WEIGHT_MAX. */
 /*@ requires \valid(p) && client < NET_CLIENTS_MAX && 1 <= weight <= NET_TX_WEIGHT_MAX;
   @ assigns p->quantum[client], p->credit[client];
   @ ensures p->quantum[client] == weight * TX_DRR_QUANTUM && p->credit[client] == 0;
-  @ ensures \old(tx_drr_ok(p)) ==> tx_drr_ok(p);
+  @ ensures \old(tx_drr_ok(*p)) ==> tx_drr_ok(*p);
   @*/
 static inline void tx_drr_set_weight(struct tx_drr *p, uint32_t client, uint32_t weight)
 {
@@ -56,7 +56,7 @@ static inline void tx_drr_set_weight(struct tx_drr *p, uint32_t client, uint32_t
 /* All have the same weight. */
 /*@ requires \valid(p);
   @ assigns *p;
-  @ ensures tx_drr_ok(p) && p->awake == 0;
+  @ ensures tx_drr_ok(*p) && p->awake == 0;
   @*/
 static inline void tx_drr_start(struct tx_drr *p)
 {
@@ -73,9 +73,9 @@ static inline void tx_drr_start(struct tx_drr *p)
     }
 }
 
-/*@ requires \valid(p) && tx_drr_ok(p) && client < NET_CLIENTS_MAX;
+/*@ requires \valid(p) && tx_drr_ok(*p) && client < NET_CLIENTS_MAX;
   @ assigns p->awake;
-  @ ensures tx_drr_ok(p);
+  @ ensures tx_drr_ok(*p);
   @*/
 static inline void tx_drr_wake(struct tx_drr *p, uint32_t client)
 {
@@ -83,9 +83,9 @@ static inline void tx_drr_wake(struct tx_drr *p, uint32_t client)
 }
 
 /* Somebody is awake. */
-/*@ requires \valid(p) && tx_drr_ok(p) && p->awake != 0;
+/*@ requires \valid(p) && tx_drr_ok(*p) && p->awake != 0;
   @ assigns p->turn, p->credit[0 .. NET_CLIENTS_MAX - 1];
-  @ ensures tx_drr_ok(p) && \result == p->turn;
+  @ ensures tx_drr_ok(*p) && \result == p->turn;
   @ ensures something: p->credit[p->turn] > 0;
   @*/
 static inline uint32_t tx_drr_turn(struct tx_drr *p)
@@ -100,7 +100,7 @@ static inline uint32_t tx_drr_turn(struct tx_drr *p)
 }
 
 /* Bytes that the one whose turn it is may still send, the last frame's part; above 0. */
-/*@ requires \valid_read(p) && tx_drr_ok(p) && p->credit[p->turn] > 0;
+/*@ requires \valid_read(p) && tx_drr_ok(*p) && p->credit[p->turn] > 0;
   @ assigns \nothing;
   @ ensures \result == p->credit[p->turn];
   @*/
@@ -113,11 +113,11 @@ static inline uint32_t tx_drr_bytes(const struct tx_drr *p)
  * Of the turn, so many entries and bytes (of those that were sent): fewer bytes than it had, or
  * more by less than a frame; and fewer entries than TX_DRR_ENTRY goes into a frame.
  */
-/*@ requires \valid(p) && tx_drr_ok(p) && p->credit[p->turn] > 0;
+/*@ requires \valid(p) && tx_drr_ok(*p) && p->credit[p->turn] > 0;
   @ requires bytes < p->credit[p->turn] + NET_FRAME_MAX;
   @ requires entries * TX_DRR_ENTRY < NET_FRAME_MAX;
   @ assigns p->credit[p->turn];
-  @ ensures tx_drr_ok(p);
+  @ ensures tx_drr_ok(*p);
   @ ensures paid: p->credit[p->turn] <= \old(p->credit[p->turn]) - bytes;
   @*/
 static inline void tx_drr_used(struct tx_drr *p, uint32_t entries, uint32_t bytes)
@@ -127,9 +127,9 @@ static inline void tx_drr_used(struct tx_drr *p, uint32_t entries, uint32_t byte
 }
 
 /* Whoever's turn it is has had it, in this pass. */
-/*@ requires \valid(p) && tx_drr_ok(p);
+/*@ requires \valid(p) && tx_drr_ok(*p);
   @ assigns p->awake;
-  @ ensures tx_drr_ok(p) && p->awake <= \old(p->awake);
+  @ ensures tx_drr_ok(*p) && p->awake <= \old(p->awake);
   @*/
 static inline void tx_drr_rest(struct tx_drr *p)
 {
@@ -137,9 +137,9 @@ static inline void tx_drr_rest(struct tx_drr *p)
 }
 
 /* A client that rests has nothing to send, or may not. */
-/*@ requires \valid(p) && tx_drr_ok(p) && client < NET_CLIENTS_MAX;
+/*@ requires \valid(p) && tx_drr_ok(*p) && client < NET_CLIENTS_MAX;
   @ assigns p->credit[client];
-  @ ensures tx_drr_ok(p);
+  @ ensures tx_drr_ok(*p);
   @ ensures p->credit[client] == \min(\old(p->credit[client]), 0);
   @*/
 static inline void tx_drr_idle(struct tx_drr *p, uint32_t client)

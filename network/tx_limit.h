@@ -38,10 +38,10 @@ struct tx_limit {
  * What holds of a limit that is one. That the credit is never above a window's worth, and only
  * tx_limit_advance adds to it, a worth for each window that has passed, is what limits.
  */
-/*@ predicate tx_limit_ok(struct tx_limit *l) =
-  @     1 <= l->worth <= NET_TX_LIMIT_MAX * NET_TX_WINDOW_MAX &&
-  @     1000 <= l->window <= NET_TX_WINDOW_MAX * 1000 &&
-  @     -TX_LIMIT_DEBT_MAX <= l->credit <= l->worth;
+/*@ predicate tx_limit_ok(struct tx_limit l) =
+  @     1 <= l.worth <= NET_TX_LIMIT_MAX * NET_TX_WINDOW_MAX &&
+  @     1000 <= l.window <= NET_TX_WINDOW_MAX * 1000 &&
+  @     -TX_LIMIT_DEBT_MAX <= l.credit <= l.worth;
   @*/
 
 /* A rate in bits/s and a window in us, each within its range; or a rate of 0: there is no limit. */
@@ -49,7 +49,7 @@ struct tx_limit {
   @ requires rate == 0 || (1 <= rate <= NET_TX_LIMIT_MAX && 1 <= window_us <= NET_TX_WINDOW_MAX);
   @ assigns *limit;
   @ ensures whole: limit->credit == limit->worth == rate * window_us;
-  @ ensures rate != 0 ==> tx_limit_ok(limit);
+  @ ensures rate != 0 ==> tx_limit_ok(*limit);
   @*/
 static inline void tx_limit_start(struct tx_limit *limit, uint64_t rate, uint32_t window_us,
                                   uint64_t now)
@@ -82,7 +82,7 @@ static inline uint64_t tx_limit_times(uint64_t span, uint64_t part)
 }
 
 /* How many windows on the credit will be positive again; it is not now. */
-/*@ requires \valid_read(limit) && tx_limit_ok(limit) && limit->credit <= 0;
+/*@ requires \valid_read(limit) && tx_limit_ok(*limit) && limit->credit <= 0;
   @ assigns \nothing;
   @ ensures positive_then: limit->credit + \result * limit->worth > 0;
   @ ensures not_before: limit->credit + (\result - 1) * limit->worth <= 0;
@@ -94,7 +94,7 @@ static inline uint64_t tx_limit_windows_due(const struct tx_limit *limit)
 }
 
 /* The credit, so many windows later. */
-/*@ requires \valid_read(limit) && tx_limit_ok(limit) && windows >= 1;
+/*@ requires \valid_read(limit) && tx_limit_ok(*limit) && windows >= 1;
   @ assigns \nothing;
   @ ensures never_more_than_a_window: \result <= limit->worth;
   @ ensures a_worth_for_each: \result <= limit->credit + windows * limit->worth;
@@ -120,9 +120,9 @@ static inline int64_t tx_limit_later(const struct tx_limit *limit, uint64_t wind
 }
 
 /* Goes on to the window that this moment lies in. Times that have been before are no news. */
-/*@ requires \valid(limit) && tx_limit_ok(limit);
+/*@ requires \valid(limit) && tx_limit_ok(*limit);
   @ assigns limit->begin, limit->credit;
-  @ ensures tx_limit_ok(limit);
+  @ ensures tx_limit_ok(*limit);
   @ ensures same_window: \old(limit->begin) > now || now - \old(limit->begin) < limit->window ==>
   @     limit->credit == \old(limit->credit) && limit->begin == \old(limit->begin);
   @ ensures now_is_inside: \old(limit->begin) <= now ==>
@@ -139,7 +139,7 @@ static inline void tx_limit_advance(struct tx_limit *limit, uint64_t now)
 }
 
 /* Frames may be sent until they are this many bytes, or more by a part of the last. 0: not now. */
-/*@ requires \valid_read(limit) && tx_limit_ok(limit);
+/*@ requires \valid_read(limit) && tx_limit_ok(*limit);
   @ assigns \nothing;
   @ ensures none: limit->credit <= 0 <==> \result == 0;
   @ ensures less_than_a_byte_over: (\result - 1) * TX_LIMIT_BYTE < limit->credit || \result == 0;
@@ -153,10 +153,10 @@ static inline uint32_t tx_limit_bytes(const struct tx_limit *limit)
     return bytes < UINT32_MAX ? (uint32_t)bytes : UINT32_MAX;
 }
 
-/*@ requires \valid(limit) && tx_limit_ok(limit);
+/*@ requires \valid(limit) && tx_limit_ok(*limit);
   @ requires bytes * TX_LIMIT_BYTE <= limit->credit + TX_LIMIT_DEBT_MAX;
   @ assigns limit->credit;
-  @ ensures tx_limit_ok(limit);
+  @ ensures tx_limit_ok(*limit);
   @ ensures limit->credit == \old(limit->credit) - bytes * TX_LIMIT_BYTE;
   @*/
 static inline void tx_limit_charge(struct tx_limit *limit, uint32_t bytes)
@@ -165,7 +165,7 @@ static inline void tx_limit_charge(struct tx_limit *limit, uint32_t bytes)
 }
 
 /* When it may send again, who may not now; TX_LIMIT_NEVER if that is behind the end of time. */
-/*@ requires \valid_read(limit) && tx_limit_ok(limit) && limit->credit <= 0;
+/*@ requires \valid_read(limit) && tx_limit_ok(*limit) && limit->credit <= 0;
   @ assigns \nothing;
   @ ensures \result > limit->begin || \result == TX_LIMIT_NEVER;
   @*/

@@ -41,23 +41,23 @@ struct tx_policy {
 _Static_assert(TX_ROUND_ROBIN_ENTRIES <= TX_POLICY_BURST, "what is left of a turn is a burst");
 _Static_assert(TX_POLICY_BURST *TX_DRR_ENTRY < NET_FRAME_MAX, "a debt is less than a frame");
 
-/*@ predicate tx_policy_ok(struct tx_policy *p) =
-  @     tx_signalled_ok(&p->signalled) && tx_round_robin_ok(&p->round_robin) &&
-  @     tx_priority_ok(&p->priority) && tx_drr_ok(&p->drr);
+/*@ predicate tx_policy_ok(struct tx_policy p) =
+  @     tx_signalled_ok(p.signalled) && tx_round_robin_ok(p.round_robin) &&
+  @     tx_priority_ok(p.priority) && tx_drr_ok(p.drr);
   @
   @ // It is somebody's turn, of which so many entries and bytes may be used.
-  @ predicate tx_policy_permits(struct tx_policy *p, integer entries, integer bytes) =
-  @     (p->kind == NET_TX_SIGNALLED ==> p->signalled.count > 0) &&
-  @     (p->kind == NET_TX_ROUND_ROBIN ==> entries <= p->round_robin.left) &&
-  @     (p->kind == NET_TX_DRR ==> p->drr.credit[p->drr.turn] > 0 &&
+  @ predicate tx_policy_permits(struct tx_policy p, integer entries, integer bytes) =
+  @     (p.kind == NET_TX_SIGNALLED ==> p.signalled.count > 0) &&
+  @     (p.kind == NET_TX_ROUND_ROBIN ==> entries <= p.round_robin.left) &&
+  @     (p.kind == NET_TX_DRR ==> p.drr.credit[p.drr.turn] > 0 &&
   @         entries * TX_DRR_ENTRY < NET_FRAME_MAX &&
-  @         bytes < p->drr.credit[p->drr.turn] + NET_FRAME_MAX);
+  @         bytes < p.drr.credit[p.drr.turn] + NET_FRAME_MAX);
   @*/
 
 /* False if there is no such policy. */
 /*@ requires \valid(policy);
   @ assigns *policy;
-  @ ensures tx_policy_ok(policy);
+  @ ensures tx_policy_ok(*policy);
   @ ensures \result ==> NET_TX_ROUND_ROBIN <= policy->kind <= NET_TX_DRR;
   @*/
 static inline bool tx_policy_start(struct tx_policy *policy, uint32_t kind)
@@ -72,10 +72,10 @@ static inline bool tx_policy_start(struct tx_policy *policy, uint32_t kind)
 }
 
 /* Once for each client, before it is woken. */
-/*@ requires \valid(policy) && tx_policy_ok(policy);
+/*@ requires \valid(policy) && tx_policy_ok(*policy);
   @ requires client < NET_CLIENTS_MAX && 1 <= weight <= NET_TX_WEIGHT_MAX;
   @ assigns policy->drr, policy->priority;
-  @ ensures tx_policy_ok(policy);
+  @ ensures tx_policy_ok(*policy);
   @*/
 static inline void tx_policy_add(struct tx_policy *policy, uint32_t client, uint32_t weight,
                                  bool urgent)
@@ -86,9 +86,9 @@ static inline void tx_policy_add(struct tx_policy *policy, uint32_t client, uint
     }
 }
 
-/*@ requires \valid(policy) && tx_policy_ok(policy) && client < NET_CLIENTS_MAX;
+/*@ requires \valid(policy) && tx_policy_ok(*policy) && client < NET_CLIENTS_MAX;
   @ assigns policy->signalled, policy->round_robin, policy->priority, policy->drr;
-  @ ensures tx_policy_ok(policy);
+  @ ensures tx_policy_ok(*policy);
   @*/
 static inline void tx_policy_wake(struct tx_policy *policy, uint32_t client)
 {
@@ -108,14 +108,14 @@ static inline void tx_policy_wake(struct tx_policy *policy, uint32_t client)
 }
 
 /* Who may send how much now. False: nobody is awake. */
-/*@ requires \valid(policy) && tx_policy_ok(policy) && \valid(turn) && \separated(policy, turn);
+/*@ requires \valid(policy) && tx_policy_ok(*policy) && \valid(turn) && \separated(policy, turn);
   @ assigns *turn, policy->signalled, policy->round_robin, policy->priority, policy->drr;
-  @ ensures tx_policy_ok(policy);
+  @ ensures tx_policy_ok(*policy);
   @ ensures somebody: \result ==> turn->client < NET_CLIENTS_MAX &&
   @     1 <= turn->entries <= TX_POLICY_BURST && turn->bytes >= 1;
   @ ensures something: \result ==> \forall integer entries, bytes;
   @     entries <= turn->entries ==> bytes < turn->bytes + NET_FRAME_MAX ==>
-  @     tx_policy_permits(policy, entries, bytes);
+  @     tx_policy_permits(*policy, entries, bytes);
   @*/
 static inline bool tx_policy_next(struct tx_policy *policy, struct tx_turn *turn)
 {
@@ -152,9 +152,9 @@ static inline bool tx_policy_next(struct tx_policy *policy, struct tx_turn *turn
 }
 
 /* The client whose turn it is has used so much of it. */
-/*@ requires \valid(policy) && tx_policy_ok(policy) && tx_policy_permits(policy, entries, bytes);
+/*@ requires \valid(policy) && tx_policy_ok(*policy) && tx_policy_permits(*policy, entries, bytes);
   @ assigns policy->round_robin, policy->drr;
-  @ ensures tx_policy_ok(policy);
+  @ ensures tx_policy_ok(*policy);
   @*/
 static inline void tx_policy_used(struct tx_policy *policy, uint32_t entries, uint32_t bytes)
 {
@@ -166,10 +166,10 @@ static inline void tx_policy_used(struct tx_policy *policy, uint32_t entries, ui
 }
 
 /* The client whose turn it is rests. */
-/*@ requires \valid(policy) && tx_policy_ok(policy);
+/*@ requires \valid(policy) && tx_policy_ok(*policy);
   @ requires policy->kind == NET_TX_SIGNALLED ==> policy->signalled.count > 0;
   @ assigns policy->signalled, policy->round_robin, policy->priority, policy->drr;
-  @ ensures tx_policy_ok(policy);
+  @ ensures tx_policy_ok(*policy);
   @*/
 static inline void tx_policy_rest(struct tx_policy *policy)
 {
@@ -189,9 +189,9 @@ static inline void tx_policy_rest(struct tx_policy *policy)
 }
 
 /* A client that rests is idle. */
-/*@ requires \valid(policy) && tx_policy_ok(policy) && client < NET_CLIENTS_MAX;
+/*@ requires \valid(policy) && tx_policy_ok(*policy) && client < NET_CLIENTS_MAX;
   @ assigns policy->drr;
-  @ ensures tx_policy_ok(policy);
+  @ ensures tx_policy_ok(*policy);
   @*/
 static inline void tx_policy_idle(struct tx_policy *policy, uint32_t client)
 {

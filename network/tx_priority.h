@@ -18,14 +18,14 @@ struct tx_priority {
     uint32_t turn;
 };
 
-/*@ predicate tx_priority_ok(struct tx_priority *p) =
-  @     p->awake < pow2(NET_CLIENTS_MAX) && p->urgent < pow2(NET_CLIENTS_MAX) &&
-  @     p->turn < NET_CLIENTS_MAX;
+/*@ predicate tx_priority_ok(struct tx_priority p) =
+  @     p.awake < pow2(NET_CLIENTS_MAX) && p.urgent < pow2(NET_CLIENTS_MAX) &&
+  @     p.turn < NET_CLIENTS_MAX;
   @*/
 
 /*@ requires \valid(p);
   @ assigns *p;
-  @ ensures tx_priority_ok(p) && p->awake == 0;
+  @ ensures tx_priority_ok(*p) && p->awake == 0;
   @*/
 static inline void tx_priority_start(struct tx_priority *p)
 {
@@ -34,18 +34,18 @@ static inline void tx_priority_start(struct tx_priority *p)
     p->turn = 0;
 }
 
-/*@ requires \valid(p) && tx_priority_ok(p) && client < NET_CLIENTS_MAX;
+/*@ requires \valid(p) && tx_priority_ok(*p) && client < NET_CLIENTS_MAX;
   @ assigns p->urgent;
-  @ ensures tx_priority_ok(p);
+  @ ensures tx_priority_ok(*p);
   @*/
 static inline void tx_priority_set_urgent(struct tx_priority *p, uint32_t client)
 {
     p->urgent |= bits_one(client);
 }
 
-/*@ requires \valid(p) && tx_priority_ok(p) && client < NET_CLIENTS_MAX;
+/*@ requires \valid(p) && tx_priority_ok(*p) && client < NET_CLIENTS_MAX;
   @ assigns p->awake;
-  @ ensures tx_priority_ok(p);
+  @ ensures tx_priority_ok(*p);
   @*/
 static inline void tx_priority_wake(struct tx_priority *p, uint32_t client)
 {
@@ -53,9 +53,9 @@ static inline void tx_priority_wake(struct tx_priority *p, uint32_t client)
 }
 
 /* Somebody is awake. */
-/*@ requires \valid(p) && tx_priority_ok(p) && p->awake != 0;
+/*@ requires \valid(p) && tx_priority_ok(*p) && p->awake != 0;
   @ assigns p->turn;
-  @ ensures tx_priority_ok(p) && \result == p->turn;
+  @ ensures tx_priority_ok(*p) && \result == p->turn;
   @*/
 static inline uint32_t tx_priority_turn(struct tx_priority *p)
 {
@@ -64,9 +64,9 @@ static inline uint32_t tx_priority_turn(struct tx_priority *p)
     return p->turn;
 }
 
-/*@ requires \valid(p) && tx_priority_ok(p);
+/*@ requires \valid(p) && tx_priority_ok(*p);
   @ assigns p->awake;
-  @ ensures tx_priority_ok(p) && p->awake <= \old(p->awake);
+  @ ensures tx_priority_ok(*p) && p->awake <= \old(p->awake);
   @*/
 static inline void tx_priority_rest(struct tx_priority *p)
 {

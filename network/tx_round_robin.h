@@ -18,14 +18,14 @@ struct tx_round_robin {
     uint32_t left;  /* entries of that turn */
 };
 
-/*@ predicate tx_round_robin_ok(struct tx_round_robin *p) =
-  @     p->awake < pow2(NET_CLIENTS_MAX) && p->turn < NET_CLIENTS_MAX &&
-  @     p->left <= TX_ROUND_ROBIN_ENTRIES;
+/*@ predicate tx_round_robin_ok(struct tx_round_robin p) =
+  @     p.awake < pow2(NET_CLIENTS_MAX) && p.turn < NET_CLIENTS_MAX &&
+  @     p.left <= TX_ROUND_ROBIN_ENTRIES;
   @*/
 
 /*@ requires \valid(p);
   @ assigns *p;
-  @ ensures tx_round_robin_ok(p) && p->awake == 0;
+  @ ensures tx_round_robin_ok(*p) && p->awake == 0;
   @*/
 static inline void tx_round_robin_start(struct tx_round_robin *p)
 {
@@ -34,9 +34,9 @@ static inline void tx_round_robin_start(struct tx_round_robin *p)
     p->left = TX_ROUND_ROBIN_ENTRIES;
 }
 
-/*@ requires \valid(p) && tx_round_robin_ok(p) && client < NET_CLIENTS_MAX;
+/*@ requires \valid(p) && tx_round_robin_ok(*p) && client < NET_CLIENTS_MAX;
   @ assigns p->awake;
-  @ ensures tx_round_robin_ok(p);
+  @ ensures tx_round_robin_ok(*p);
   @*/
 static inline void tx_round_robin_wake(struct tx_round_robin *p, uint32_t client)
 {
@@ -44,9 +44,9 @@ static inline void tx_round_robin_wake(struct tx_round_robin *p, uint32_t client
 }
 
 /* Somebody is awake. */
-/*@ requires \valid(p) && tx_round_robin_ok(p) && p->awake != 0;
+/*@ requires \valid(p) && tx_round_robin_ok(*p) && p->awake != 0;
   @ assigns p->turn, p->left;
-  @ ensures tx_round_robin_ok(p) && p->left > 0 && \result == p->turn;
+  @ ensures tx_round_robin_ok(*p) && p->left > 0 && \result == p->turn;
   @ ensures goes_on: \old(p->left) > 0 && (p->awake & pow2(\old(p->turn))) != 0 ==>
   @     p->turn == \old(p->turn) && p->left == \old(p->left);
   @*/
@@ -60,18 +60,18 @@ static inline uint32_t tx_round_robin_turn(struct tx_round_robin *p)
 }
 
 /* Of the turn, which had so many. */
-/*@ requires \valid(p) && tx_round_robin_ok(p) && entries <= p->left;
+/*@ requires \valid(p) && tx_round_robin_ok(*p) && entries <= p->left;
   @ assigns p->left;
-  @ ensures tx_round_robin_ok(p) && p->left == \old(p->left) - entries;
+  @ ensures tx_round_robin_ok(*p) && p->left == \old(p->left) - entries;
   @*/
 static inline void tx_round_robin_used(struct tx_round_robin *p, uint32_t entries)
 {
     p->left -= entries;
 }
 
-/*@ requires \valid(p) && tx_round_robin_ok(p);
+/*@ requires \valid(p) && tx_round_robin_ok(*p);
   @ assigns p->awake;
-  @ ensures tx_round_robin_ok(p) && p->awake <= \old(p->awake);
+  @ ensures tx_round_robin_ok(*p) && p->awake <= \old(p->awake);
   @*/
 static inline void tx_round_robin_rest(struct tx_round_robin *p)
 {

@@ -23,15 +23,15 @@ struct tx_signalled {
     uint8_t line[TX_SIGNALLED_PLACES];
 };
 
-/*@ predicate tx_signalled_ok(struct tx_signalled *p) =
-  @     p->first < TX_SIGNALLED_PLACES && p->count <= TX_SIGNALLED_PLACES &&
-  @     p->awake < pow2(NET_CLIENTS_MAX) &&
-  @     (\forall integer i; 0 <= i < TX_SIGNALLED_PLACES ==> p->line[i] < NET_CLIENTS_MAX);
+/*@ predicate tx_signalled_ok(struct tx_signalled p) =
+  @     p.first < TX_SIGNALLED_PLACES && p.count <= TX_SIGNALLED_PLACES &&
+  @     p.awake < pow2(NET_CLIENTS_MAX) &&
+  @     (\forall integer i; 0 <= i < TX_SIGNALLED_PLACES ==> p.line[i] < NET_CLIENTS_MAX);
   @*/
 
 /*@ requires \valid(p);
   @ assigns *p;
-  @ ensures tx_signalled_ok(p) && p->count == 0;
+  @ ensures tx_signalled_ok(*p) && p->count == 0;
   @*/
 static inline void tx_signalled_start(struct tx_signalled *p)
 {
@@ -48,9 +48,9 @@ static inline void tx_signalled_start(struct tx_signalled *p)
     }
 }
 
-/*@ requires \valid(p) && tx_signalled_ok(p) && client < NET_CLIENTS_MAX;
+/*@ requires \valid(p) && tx_signalled_ok(*p) && client < NET_CLIENTS_MAX;
   @ assigns *p;
-  @ ensures tx_signalled_ok(p);
+  @ ensures tx_signalled_ok(*p);
   @*/
 static inline void tx_signalled_wake(struct tx_signalled *p, uint32_t client)
 {
@@ -63,7 +63,7 @@ static inline void tx_signalled_wake(struct tx_signalled *p, uint32_t client)
 }
 
 /* Somebody waits. */
-/*@ requires \valid_read(p) && tx_signalled_ok(p) && p->count > 0;
+/*@ requires \valid_read(p) && tx_signalled_ok(*p) && p->count > 0;
   @ assigns \nothing;
   @ ensures \result == p->line[p->first] && \result < NET_CLIENTS_MAX;
   @*/
@@ -73,9 +73,9 @@ static inline uint32_t tx_signalled_turn(const struct tx_signalled *p)
 }
 
 /* Whoever's turn it is has had it. */
-/*@ requires \valid(p) && tx_signalled_ok(p) && p->count > 0;
+/*@ requires \valid(p) && tx_signalled_ok(*p) && p->count > 0;
   @ assigns p->awake, p->first, p->count;
-  @ ensures tx_signalled_ok(p) && p->count == \old(p->count) - 1;
+  @ ensures tx_signalled_ok(*p) && p->count == \old(p->count) - 1;
   @*/
 static inline void tx_signalled_rest(struct tx_signalled *p)
 {

@@ -45,22 +45,22 @@ struct arrival {
 };
 
 /* A frame, inside the one buffer that it says; and the buffer is on its way, nobody else's. */
-/*@ predicate arrival_ok(struct arrival *a) =
-  @     a->buffer < buffer_count && NET_FRAME_MIN <= a->length <= NET_FRAME_MAX &&
-  @     a->buffer * NET_BUFFER_SIZE <= a->offset &&
-  @     a->offset + a->length <= (a->buffer + 1) * NET_BUFFER_SIZE;
+/*@ predicate arrival_ok(struct arrival a) =
+  @     a.buffer < buffer_count && NET_FRAME_MIN <= a.length <= NET_FRAME_MAX &&
+  @     a.buffer * NET_BUFFER_SIZE <= a.offset &&
+  @     a.offset + a.length <= (a.buffer + 1) * NET_BUFFER_SIZE;
   @ predicate batch_ok(struct arrival *batch, integer from, integer count) =
   @     (\forall integer i; from <= i < count ==>
-  @         arrival_ok(&batch[i]) && holders[batch[i].buffer] == 0) &&
+  @         arrival_ok(batch[i]) && holders[batch[i].buffer] == 0) &&
   @     (\forall integer i, j; from <= i < j < count ==> batch[i].buffer != batch[j].buffer);
   @*/
 
 /* Takes what the driver says, as far as it can be true. From here on the buffer is ours. */
-/*@ requires RX_BUFFERS && tally_ok(&tally) && \valid(arrival);
+/*@ requires RX_BUFFERS && tally_ok(tally) && \valid(arrival);
   @ requires \separated(arrival, &tally);
   @ assigns *arrival, tally, RX_ACCOUNT;
-  @ ensures RX_BUFFERS && tally_ok(&tally);
-  @ ensures taken: \result ==> arrival_ok(arrival) && holders[arrival->buffer] == 0;
+  @ ensures RX_BUFFERS && tally_ok(tally);
+  @ ensures taken: \result ==> arrival_ok(*arrival) && holders[arrival->buffer] == 0;
   @ ensures it_had_it: \result ==> \old(holders)[arrival->buffer] == HELD_BY_DRIVER;
   @ ensures untouched: \forall integer b; 0 <= b < buffer_count &&
   @     \old(holders[b]) != HELD_BY_DRIVER ==> holders[b] == \old(holders[b]);
@@ -99,9 +99,9 @@ static bool arrival_take(struct net_entry entry, struct arrival *arrival)
 /* Whose address this is: one bit, or none. */
 /*@ requires rx_macs && receiver_count <= NET_CLIENTS_MAX && to < FRAME_MACS;
   @ assigns \nothing;
-  @ ensures nobody: \result == 0 ==> mac_table_lacks(&macs, to);
+  @ ensures nobody: \result == 0 ==> mac_table_lacks(macs, to);
   @ ensures its_owner: \result != 0 ==> \exists integer owner; 0 <= owner < receiver_count &&
-  @     mac_table_has(&macs, to, owner) && \result == pow2(owner);
+  @     mac_table_has(macs, to, owner) && \result == pow2(owner);
   @ ensures \result < pow2(receiver_count);
   @*/
 static uint64_t address_receiver(uint64_t to)
@@ -112,7 +112,7 @@ static uint64_t address_receiver(uint64_t to)
 
 /* Who gets this frame: a bit per receiver. */
 /*@ requires rx_macs && rx_sets && rx_data && receiver_count <= NET_CLIENTS_MAX;
-  @ requires buffer_count <= NET_REGION_BUFFERS_MAX && \valid_read(arrival) && arrival_ok(arrival);
+  @ requires buffer_count <= NET_REGION_BUFFERS_MAX && \valid_read(arrival) && arrival_ok(*arrival);
   @ assigns \nothing;
   @ ensures \result < pow2(receiver_count);
   @*/
@@ -152,7 +152,8 @@ static bool receiver_may_hold(const struct receiver *receiver)
 }
 
 /*@ requires RX_BUFFERS && RX_RECEIVERS(receiver_count) && number < receiver_count;
-  @ requires \valid_read(arrival) && arrival_ok(arrival) && holders[arrival->buffer] < HELD_BY_SELF;
+  @ requires \valid_read(arrival) && arrival_ok(*arrival) && holders[arrival->buffer] <
+  HELD_BY_SELF;
   @ requires \separated(arrival, &receivers[0 .. NET_CLIENTS_MAX - 1]);
   @ assigns receivers[number], holders[arrival->buffer], lent_count, RX_ROW;
   @ ensures rx_counts && rx_spare && rx_row;
@@ -180,7 +181,7 @@ static void arrival_give(const struct arrival *arrival, uint32_t number)
     tally_add(&receiver->tally, NET_STAT_RX_BYTES, arrival->length);
 }
 
-/*@ requires RX_OK && \valid_read(arrival) && arrival_ok(arrival);
+/*@ requires RX_OK && \valid_read(arrival) && arrival_ok(*arrival);
   @ requires holders[arrival->buffer] == 0;
   @ requires \separated(arrival, &tally) &&
   @     \separated(arrival, &receivers[0 .. NET_CLIENTS_MAX - 1]);

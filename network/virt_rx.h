@@ -84,29 +84,29 @@ static struct net_stats *stats;
   @ predicate rx_spare = \forall integer i; 0 <= i < spare_count ==> spare[i] == row[i];
   @ predicate rx_data = \valid_read(data + (0 .. buffer_count * NET_BUFFER_SIZE - 1));
   @ predicate rx_active(integer n) = \forall integer i; 0 <= i < n ==>
-  @     sddf_producer_ok(&receivers[i].active);
+  @     sddf_producer_ok(receivers[i].active);
   @ predicate rx_active_slots(integer n) = \forall integer i; 0 <= i < n ==>
-  @     sddf_producer_slots(&receivers[i].active, net_queue_words);
+  @     sddf_producer_slots(receivers[i].active, net_queue_words);
   @ predicate rx_free(integer n) = \forall integer i; 0 <= i < n ==>
-  @     sddf_consumer_ok(&receivers[i].free);
+  @     sddf_consumer_ok(receivers[i].free);
   @ predicate rx_free_slots(integer n) = \forall integer i; 0 <= i < n ==>
-  @     sddf_consumer_slots(&receivers[i].free, net_queue_words);
+  @     sddf_consumer_slots(receivers[i].free, net_queue_words);
   @ predicate rx_tallies(integer n) = \forall integer i; 0 <= i < n ==>
-  @     tally_ok(&receivers[i].tally);
-  @ predicate rx_macs = mac_table_ok(&macs) && mac_table_owners(&macs, receiver_count);
+  @     tally_ok(receivers[i].tally);
+  @ predicate rx_macs = mac_table_ok(macs) && mac_table_owners(macs, receiver_count);
   @ predicate rx_sets =
   @     arp_receivers < pow2(receiver_count) && dhcp_receivers < pow2(receiver_count) &&
   @     lenders < pow2(receiver_count) && notifiers < pow2(receiver_count) &&
   @     given < pow2(receiver_count) && (\forall integer ch; 0 <= ch < MICROKIT_MAX_CHANNELS ==>
   @         by_channel[ch] < pow2(receiver_count));
-  @ predicate rx_stats = tally_ok(&tally) && tally_page(stats, receiver_count);
+  @ predicate rx_stats = tally_ok(tally) && tally_page(stats, receiver_count);
   @*/
 
 /* Of the buffers, the driver, the receivers; and all of it. The prover takes one by one. */
 #define RX_BUFFERS rx_counts &&rx_spare &&rx_row &&rx_holders
 #define RX_DRIVER                                                                                  \
-    sddf_consumer_ok(&driver_active) && sddf_consumer_slots(&driver_active, net_queue_words) &&    \
-        sddf_producer_ok(&driver_free) && sddf_producer_slots(&driver_free, net_queue_words)
+    sddf_consumer_ok(driver_active) && sddf_consumer_slots(driver_active, net_queue_words) &&      \
+        sddf_producer_ok(driver_free) && sddf_producer_slots(driver_free, net_queue_words)
 #define RX_RECEIVERS(n)                                                                            \
     receiver_count <= NET_CLIENTS_MAX &&rx_active(n) && rx_active_slots(n) && rx_free(n) &&        \
         rx_free_slots(n) && rx_tallies(n)

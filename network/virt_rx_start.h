@@ -19,10 +19,10 @@
   @     (c->client_count <= NET_CLIENTS_MAX &&
   @         c->stats.size >= 16 + (c->client_count + 1) * sizeof(struct net_stats_row) ==>
   @         tally_page((struct net_stats *)c->stats.vaddr, c->client_count)) &&
-  @     setup_consumer_memory(&c->driver.active) && setup_producer_memory(&c->driver.free) &&
+  @     setup_consumer_memory(c->driver.active) && setup_producer_memory(c->driver.free) &&
   @     (\forall integer i; 0 <= i < NET_CLIENTS_MAX && i < c->client_count ==>
-  @         setup_producer_memory(&c->client[i].rx.active) &&
-  @         setup_consumer_memory(&c->client[i].rx.free));
+  @         setup_producer_memory(c->client[i].rx.active) &&
+  @         setup_consumer_memory(c->client[i].rx.free));
   @*/
 
 /* A receiver's part of the sets and the table. */
@@ -110,7 +110,7 @@ static void buffers_start(void)
 
 /*@ assigns arp_receivers, dhcp_receivers, lenders, notifiers, given, macs, tally, by_channel[..];
   @ ensures 0 <= receiver_count <= NET_CLIENTS_MAX ==> rx_macs && rx_sets;
-  @ ensures tally_ok(&tally);
+  @ ensures tally_ok(tally);
   @*/
 static void sets_start(void)
 {

@@ -151,25 +151,25 @@ struct sddf_queue_consumer {
  * What holds of an attached handle, always: both regions are memory, and what this side believes of
  * the peer's index is possible. Of a queue of entries of so many words the slots are memory, too.
  */
-/*@ predicate sddf_producer_ok(struct sddf_queue_producer *q) =
-  @     \valid(&q->own->header) && \valid(&q->own->tail) && \valid_read(&q->peer->header) &&
-  @     \valid_read(&q->peer->head) && \valid_read(&q->peer->mark) &&
-  @     1 <= q->capacity <= SDDF_QUEUE_CAPACITY_MAX && q->mask == q->capacity - 1 &&
-  @     (uint32_t)(q->tail - q->head) <= q->capacity;
-  @ predicate sddf_producer_slots(struct sddf_queue_producer *q, integer words) =
-  @     \valid(&q->own->entries[0 .. q->capacity * words - 1]);
-  @ logic integer sddf_producer_space(struct sddf_queue_producer *q) =
-  @     q->capacity - (uint32_t)(q->tail - q->head);
+/*@ predicate sddf_producer_ok(struct sddf_queue_producer q) =
+  @     \valid(&q.own->header) && \valid(&q.own->tail) && \valid_read(&q.peer->header) &&
+  @     \valid_read(&q.peer->head) && \valid_read(&q.peer->mark) &&
+  @     1 <= q.capacity <= SDDF_QUEUE_CAPACITY_MAX && q.mask == q.capacity - 1 &&
+  @     (uint32_t)(q.tail - q.head) <= q.capacity;
+  @ predicate sddf_producer_slots(struct sddf_queue_producer q, integer words) =
+  @     \valid(&q.own->entries[0 .. q.capacity * words - 1]);
+  @ logic integer sddf_producer_space(struct sddf_queue_producer q) =
+  @     q.capacity - (uint32_t)(q.tail - q.head);
   @
-  @ predicate sddf_consumer_ok(struct sddf_queue_consumer *q) =
-  @     \valid(&q->own->header) && \valid(&q->own->head) && \valid(&q->own->mark) &&
-  @     \valid_read(&q->peer->header) && \valid_read(&q->peer->tail) &&
-  @     1 <= q->capacity <= SDDF_QUEUE_CAPACITY_MAX && q->mask == q->capacity - 1 &&
-  @     (uint32_t)(q->tail - q->head) <= q->capacity;
-  @ predicate sddf_consumer_slots(struct sddf_queue_consumer *q, integer words) =
-  @     \valid_read(&q->peer->entries[0 .. q->capacity * words - 1]);
-  @ logic integer sddf_consumer_count(struct sddf_queue_consumer *q) =
-  @     (uint32_t)(q->tail - q->head);
+  @ predicate sddf_consumer_ok(struct sddf_queue_consumer q) =
+  @     \valid(&q.own->header) && \valid(&q.own->head) && \valid(&q.own->mark) &&
+  @     \valid_read(&q.peer->header) && \valid_read(&q.peer->tail) &&
+  @     1 <= q.capacity <= SDDF_QUEUE_CAPACITY_MAX && q.mask == q.capacity - 1 &&
+  @     (uint32_t)(q.tail - q.head) <= q.capacity;
+  @ predicate sddf_consumer_slots(struct sddf_queue_consumer q, integer words) =
+  @     \valid_read(&q.peer->entries[0 .. q.capacity * words - 1]);
+  @ logic integer sddf_consumer_count(struct sddf_queue_consumer q) =
+  @     (uint32_t)(q.tail - q.head);
   @*/
 
 /* Capacities are powers of two, from 1 to SDDF_QUEUE_CAPACITY_MAX. */
@@ -222,7 +222,7 @@ static inline uint32_t sddf_queue_header_write(struct sddf_queue_header *header,
   @ requires peer: \valid_read(&peer->header) && \valid_read(&peer->head) &&
   @     \valid_read(&peer->mark);
   @ assigns *q;
-  @ ensures attached: \result ==> sddf_producer_ok(q) && sddf_producer_slots(q, words);
+  @ ensures attached: \result ==> sddf_producer_ok(*q) && sddf_producer_slots(*q, words);
   @ ensures \result ==> q->capacity == capacity;
   @ ensures refused: !\result ==> *q == \old(*q);
   @*/
@@ -255,10 +255,10 @@ static inline bool sddf_queue_producer_attach(struct sddf_queue_producer *q,
 }
 
 /* Looks at the consumer's head again; how many slots are free. */
-/*@ requires \valid(q) && sddf_producer_ok(q);
+/*@ requires \valid(q) && sddf_producer_ok(*q);
   @ assigns q->head;
-  @ ensures sddf_producer_ok(q);
-  @ ensures \result == sddf_producer_space(q);
+  @ ensures sddf_producer_ok(*q);
+  @ ensures \result == sddf_producer_space(*q);
   @*/
 static inline uint32_t sddf_queue_producer_refresh(struct sddf_queue_producer *q)
 {
@@ -273,11 +273,11 @@ static inline uint32_t sddf_queue_producer_refresh(struct sddf_queue_producer *q
 }
 
 /* Free slots, at least as many as `want` if there are so many: looks at the peer only if needed. */
-/*@ requires \valid(q) && sddf_producer_ok(q);
+/*@ requires \valid(q) && sddf_producer_ok(*q);
   @ assigns q->head;
-  @ ensures sddf_producer_ok(q);
-  @ ensures \result == sddf_producer_space(q);
-  @ ensures known: \old(sddf_producer_space(q)) >= want ==> q->head == \old(q->head);
+  @ ensures sddf_producer_ok(*q);
+  @ ensures \result == sddf_producer_space(*q);
+  @ ensures known: \old(sddf_producer_space(*q)) >= want ==> q->head == \old(q->head);
   @*/
 static inline uint32_t sddf_queue_space(struct sddf_queue_producer *q, uint32_t want)
 {
@@ -286,7 +286,7 @@ static inline uint32_t sddf_queue_space(struct sddf_queue_producer *q, uint32_t 
 }
 
 /* Hands over all that was enqueued. Once per batch: this is what the consumer's core misses on. */
-/*@ requires \valid(q) && sddf_producer_ok(q);
+/*@ requires \valid(q) && sddf_producer_ok(*q);
   @ assigns q->published;
   @ ensures q->published == q->tail;
   @*/
@@ -303,7 +303,7 @@ static inline void sddf_queue_publish(struct sddf_queue_producer *q)
  * the last call has passed the index at which the consumer wants a signal. Publishing several
  * times and asking once is fine; publishing and not asking before this PD sleeps is not.
  */
-/*@ requires \valid(q) && sddf_producer_ok(q);
+/*@ requires \valid(q) && sddf_producer_ok(*q);
   @ assigns q->signalled;
   @ ensures nothing_new: \old(q->published == q->signalled) ==> !\result;
   @ ensures q->signalled == q->published;
@@ -329,7 +329,7 @@ static inline bool sddf_queue_needs_signal(struct sddf_queue_producer *q)
  * must be published from now on until the consumer wants a signal, 1..capacity. 0: it has had its
  * signal and not asked again yet, so nothing is known (nor is anything of a hostile one's mark).
  */
-/*@ requires \valid_read(q) && sddf_producer_ok(q);
+/*@ requires \valid_read(q) && sddf_producer_ok(*q);
   @ assigns \nothing;
   @ ensures \result <= q->capacity;
   @*/
@@ -340,7 +340,7 @@ static inline uint32_t sddf_queue_signal_distance(const struct sddf_queue_produc
 }
 
 /* True once after each time that the consumer has attached anew (not the first time). */
-/*@ requires \valid(q) && sddf_producer_ok(q);
+/*@ requires \valid(q) && sddf_producer_ok(*q);
   @ assigns q->peer_epoch;
   @ ensures \old(q->peer_epoch) == 0 ==> !\result;
   @*/
@@ -361,7 +361,7 @@ static inline bool sddf_queue_consumer_restarted(struct sddf_queue_producer *q)
   @     1 <= capacity <= SDDF_QUEUE_CAPACITY_MAX && 1 <= words <= SDDF_QUEUE_WORDS_MAX ==>
   @     \valid_read(&peer->entries[0 .. capacity * words - 1]);
   @ assigns *q;
-  @ ensures attached: \result ==> sddf_consumer_ok(q) && sddf_consumer_slots(q, words);
+  @ ensures attached: \result ==> sddf_consumer_ok(*q) && sddf_consumer_slots(*q, words);
   @ ensures \result ==> q->capacity == capacity;
   @ ensures refused: !\result ==> *q == \old(*q);
   @*/
@@ -391,10 +391,10 @@ static inline bool sddf_queue_consumer_attach(struct sddf_queue_consumer *q,
 }
 
 /* Looks at the producer's tail again; how many entries may be taken. */
-/*@ requires \valid(q) && sddf_consumer_ok(q);
+/*@ requires \valid(q) && sddf_consumer_ok(*q);
   @ assigns q->tail;
-  @ ensures sddf_consumer_ok(q);
-  @ ensures \result == sddf_consumer_count(q);
+  @ ensures sddf_consumer_ok(*q);
+  @ ensures \result == sddf_consumer_count(*q);
   @*/
 static inline uint32_t sddf_queue_consumer_refresh(struct sddf_queue_consumer *q)
 {
@@ -409,11 +409,11 @@ static inline uint32_t sddf_queue_consumer_refresh(struct sddf_queue_consumer *q
 }
 
 /* Entries that may be taken; looks at the peer only when none are left of those it knew of. */
-/*@ requires \valid(q) && sddf_consumer_ok(q);
+/*@ requires \valid(q) && sddf_consumer_ok(*q);
   @ assigns q->tail;
-  @ ensures sddf_consumer_ok(q);
-  @ ensures \result == sddf_consumer_count(q);
-  @ ensures known: \old(sddf_consumer_count(q)) != 0 ==> q->tail == \old(q->tail);
+  @ ensures sddf_consumer_ok(*q);
+  @ ensures \result == sddf_consumer_count(*q);
+  @ ensures known: \old(sddf_consumer_count(*q)) != 0 ==> q->tail == \old(q->tail);
   @*/
 static inline uint32_t sddf_queue_available(struct sddf_queue_consumer *q)
 {
@@ -425,7 +425,7 @@ static inline uint32_t sddf_queue_available(struct sddf_queue_consumer *q)
  * Gives the slots of all that was dequeued back to the producer. Once per batch: each call stores
  * the head, changed or not.
  */
-/*@ requires \valid(q) && sddf_consumer_ok(q);
+/*@ requires \valid(q) && sddf_consumer_ok(*q);
   @ assigns \nothing;
   @*/
 static inline void sddf_queue_release(struct sddf_queue_consumer *q)
@@ -440,10 +440,10 @@ static inline void sddf_queue_release(struct sddf_queue_consumer *q)
  * and its producer will signal the next entry. False: there is something to take, go on (and ask
  * again later).
  */
-/*@ requires \valid(q) && sddf_consumer_ok(q);
+/*@ requires \valid(q) && sddf_consumer_ok(*q);
   @ assigns q->tail;
-  @ ensures sddf_consumer_ok(q);
-  @ ensures \result <==> sddf_consumer_count(q) == 0;
+  @ ensures sddf_consumer_ok(*q);
+  @ ensures \result <==> sddf_consumer_count(*q) == 0;
   @*/
 static inline bool sddf_queue_request_signal(struct sddf_queue_consumer *q)
 {
@@ -458,10 +458,10 @@ static inline bool sddf_queue_request_signal(struct sddf_queue_consumer *q)
  * As above, for a consumer that can wait: asks for a signal when `count` entries (1..capacity) are
  * there. True: there are fewer, and its producer will signal with the one that makes them `count`.
  */
-/*@ requires \valid(q) && sddf_consumer_ok(q);
+/*@ requires \valid(q) && sddf_consumer_ok(*q);
   @ assigns q->tail;
-  @ ensures sddf_consumer_ok(q);
-  @ ensures \result <==> sddf_consumer_count(q) < count;
+  @ ensures sddf_consumer_ok(*q);
+  @ ensures \result <==> sddf_consumer_count(*q) < count;
   @*/
 static inline bool sddf_queue_request_signal_at(struct sddf_queue_consumer *q, uint32_t count)
 {
@@ -474,7 +474,7 @@ static inline bool sddf_queue_request_signal_at(struct sddf_queue_consumer *q, u
 }
 
 /* True once after each time that the producer has attached anew (not the first time). */
-/*@ requires \valid(q) && sddf_consumer_ok(q);
+/*@ requires \valid(q) && sddf_consumer_ok(*q);
   @ assigns q->peer_epoch;
   @ ensures \old(q->peer_epoch) == 0 ==> !\result;
   @*/

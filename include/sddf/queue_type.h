@@ -38,7 +38,7 @@
       @     \valid_read(&peer->mark);                                                              \
       @ assigns *q;                                                                                \
       @ ensures attached: \result ==>                                                              \
-      @     sddf_producer_ok(q) && sddf_producer_slots(q, queue_words);                            \
+      @     sddf_producer_ok(*q) && sddf_producer_slots(*q, queue_words);                          \
       @ ensures \result ==> q->capacity == capacity;                                               \
       @ ensures refused: !\result ==> *q == \old(*q);                                              \
       @*/                                                                                          \
@@ -56,7 +56,7 @@
       @     \valid_read(&peer->entries[0 .. capacity * queue_words - 1]);                          \
       @ assigns *q;                                                                                \
       @ ensures attached: \result ==>                                                              \
-      @     sddf_consumer_ok(q) && sddf_consumer_slots(q, queue_words);                            \
+      @     sddf_consumer_ok(*q) && sddf_consumer_slots(*q, queue_words);                          \
       @ ensures \result ==> q->capacity == capacity;                                               \
       @ ensures refused: !\result ==> *q == \old(*q);                                              \
       @*/                                                                                          \
@@ -67,12 +67,12 @@
         return sddf_queue_consumer_attach(q, own, peer, capacity, prefix##_words);                 \
     }                                                                                              \
                                                                                                    \
-    /*@ requires \valid(q) && sddf_producer_ok(q) && sddf_producer_slots(q, queue_words);          \
+    /*@ requires \valid(q) && sddf_producer_ok(*q) && sddf_producer_slots(*q, queue_words);        \
       @ assigns q->head, q->tail;                                                                  \
-      @ ensures sddf_producer_ok(q);                                                               \
-      @ ensures room: \old(sddf_producer_space(q)) > 0 ==> \result && q->head == \old(q->head);    \
+      @ ensures sddf_producer_ok(*q);                                                              \
+      @ ensures room: \old(sddf_producer_space(*q)) > 0 ==> \result && q->head == \old(q->head);   \
       @ ensures put: \result ==> q->tail == (uint32_t)(\old(q->tail) + 1);                         \
-      @ ensures full: !\result ==> q->tail == \old(q->tail) && sddf_producer_space(q) == 0;        \
+      @ ensures full: !\result ==> q->tail == \old(q->tail) && sddf_producer_space(*q) == 0;       \
       @*/                                                                                          \
     SDDF_QUEUE_UNUSED static inline bool prefix##_enqueue(struct sddf_queue_producer *q,           \
                                                           type entry)                              \
@@ -105,12 +105,12 @@
         }                                                                                          \
     }                                                                                              \
                                                                                                    \
-    /*@ requires \valid(q) && sddf_producer_ok(q) && sddf_producer_slots(q, queue_words);          \
+    /*@ requires \valid(q) && sddf_producer_ok(*q) && sddf_producer_slots(*q, queue_words);        \
       @ requires \valid_read(entries + (0 .. n - 1));                                              \
       @ assigns q->head, q->tail;                                                                  \
-      @ ensures sddf_producer_ok(q);                                                               \
+      @ ensures sddf_producer_ok(*q);                                                              \
       @ ensures \result <= n;                                                                      \
-      @ ensures room: \old(sddf_producer_space(q)) >= n ==> \result == n;                          \
+      @ ensures room: \old(sddf_producer_space(*q)) >= n ==> \result == n;                         \
       @ ensures put: q->tail == (uint32_t)(\old(q->tail) + \result);                               \
       @*/                                                                                          \
     SDDF_QUEUE_UNUSED static inline uint32_t prefix##_enqueue_batch(                               \
@@ -131,12 +131,12 @@
         return count;                                                                              \
     }                                                                                              \
                                                                                                    \
-    /*@ requires \valid(q) && sddf_consumer_ok(q) && sddf_consumer_slots(q, queue_words);          \
+    /*@ requires \valid(q) && sddf_consumer_ok(*q) && sddf_consumer_slots(*q, queue_words);        \
       @ requires \valid(entry) && \separated(q, entry);                                            \
       @ assigns q->tail, *entry;                                                                   \
-      @ ensures sddf_consumer_ok(q);                                                               \
-      @ ensures \result <==> sddf_consumer_count(q) > 0;                                           \
-      @ ensures known: \old(sddf_consumer_count(q)) != 0 ==> q->tail == \old(q->tail);             \
+      @ ensures sddf_consumer_ok(*q);                                                              \
+      @ ensures \result <==> sddf_consumer_count(*q) > 0;                                          \
+      @ ensures known: \old(sddf_consumer_count(*q)) != 0 ==> q->tail == \old(q->tail);            \
       @*/                                                                                          \
     SDDF_QUEUE_UNUSED static inline bool prefix##_peek(struct sddf_queue_consumer *q, type *entry) \
     {                                                                                              \
@@ -148,14 +148,14 @@
         return true;                                                                               \
     }                                                                                              \
                                                                                                    \
-    /*@ requires \valid(q) && sddf_consumer_ok(q) && sddf_consumer_slots(q, queue_words);          \
+    /*@ requires \valid(q) && sddf_consumer_ok(*q) && sddf_consumer_slots(*q, queue_words);        \
       @ requires \valid(entry) && \separated(q, entry);                                            \
       @ assigns q->tail, q->head, *entry;                                                          \
-      @ ensures sddf_consumer_ok(q);                                                               \
-      @ ensures there: \old(sddf_consumer_count(q)) > 0 ==>                                        \
+      @ ensures sddf_consumer_ok(*q);                                                              \
+      @ ensures there: \old(sddf_consumer_count(*q)) > 0 ==>                                       \
       @     \result && q->tail == \old(q->tail);                                                   \
       @ ensures taken: \result ==> q->head == (uint32_t)(\old(q->head) + 1);                       \
-      @ ensures empty: !\result ==> q->head == \old(q->head) && sddf_consumer_count(q) == 0;       \
+      @ ensures empty: !\result ==> q->head == \old(q->head) && sddf_consumer_count(*q) == 0;      \
       @*/                                                                                          \
     SDDF_QUEUE_UNUSED static inline bool prefix##_dequeue(struct sddf_queue_consumer *q,           \
                                                           type *entry)                             \
@@ -184,12 +184,12 @@
         }                                                                                          \
     }                                                                                              \
                                                                                                    \
-    /*@ requires \valid(q) && sddf_consumer_ok(q) && sddf_consumer_slots(q, queue_words);          \
+    /*@ requires \valid(q) && sddf_consumer_ok(*q) && sddf_consumer_slots(*q, queue_words);        \
       @ requires \valid(entries + (0 .. n - 1)) && \separated(q, entries + (0 .. n - 1));          \
       @ assigns q->tail, q->head, entries[0 .. n - 1];                                             \
-      @ ensures sddf_consumer_ok(q);                                                               \
+      @ ensures sddf_consumer_ok(*q);                                                              \
       @ ensures \result <= n;                                                                      \
-      @ ensures there: \old(sddf_consumer_count(q)) >= n > 0 ==>                                   \
+      @ ensures there: \old(sddf_consumer_count(*q)) >= n > 0 ==>                                  \
       @     \result == n && q->tail == \old(q->tail);                                              \
       @ ensures taken: q->head == (uint32_t)(\old(q->head) + \result);                             \
       @*/                                                                                          \

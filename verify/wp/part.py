@@ -69,8 +69,8 @@ ASSUMPTIONS = (
     "sddf/atomic.h and sddf/raw.h do what the prover's contracts for them say: they touch the words"
     " they are given and no others, and what they read may be anything",
     "the microkit calls a program's entry points one at a time, init first",
-    "a component's own tables (whose addresses it gives to nobody) are apart from what its"
-    " functions are handed pointers to",
+    "what a function is handed a pointer to is apart from the program's own tables and from what else"
+    " it is handed pointers to (WP's model for pointers that are references)",
     "functions end: loops have variants, but for the search for a sent batch's end in the e1000e's"
     " ring; that a pass is short is shown by tests, not here",
 )
@@ -80,7 +80,7 @@ FRAMA_C = [
     "-kernel-warn-key", "annot:missing-spec=error",
 ]
 WP = [
-    "-wp", "-wp-rte", "-wp-cache", "none", "-wp-par", "4", "-wp-prop=-@lemma",
+    "-wp", "-wp-rte", "-wp-model", "Typed+ref", "-wp-cache", "none", "-wp-par", "4", "-wp-prop=-@lemma",
     "-wp-prover", "cvc4",
 ]
 PROOF = ["-wp-timeout", "30"]

@@ -39,17 +39,17 @@ struct descriptors {
  * What holds of a ring that has been started: it is memory, and no more descriptors are under way
  * than it has, but for the one that stays free.
  */
-/*@ predicate descriptors_ok(struct descriptors *r) =
-  @     r->size <= E1000E_RING_MAX &&
-  @     (r->size != 0 ==> \valid(r->memory + (0 .. r->size - 1)) &&
-  @         (uint32_t)(r->next - r->seen) < r->size);
+/*@ predicate descriptors_ok(struct descriptors r) =
+  @     r.size <= E1000E_RING_MAX &&
+  @     (r.size != 0 ==> \valid(r.memory + (0 .. r.size - 1)) &&
+  @         (uint32_t)(r.next - r.seen) < r.size);
   @*/
 
 /* `size` descriptors at `memory`. */
 /*@ requires \valid(r) && E1000E_RING_MIN <= size <= E1000E_RING_MAX;
   @ requires \valid(memory + (0 .. size - 1)) && \separated(r, memory + (0 .. size - 1));
   @ assigns memory[0 .. size - 1], r->memory, r->size, r->next, r->published, r->done, r->seen;
-  @ ensures descriptors_ok(r) && r->size == size && r->next == r->seen;
+  @ ensures descriptors_ok(*r) && r->size == size && r->next == r->seen;
   @*/
 static inline void descriptors_start(struct descriptors *r, struct e1000e_descriptor *memory,
                                      uint32_t size)
@@ -68,16 +68,16 @@ static inline void descriptors_start(struct descriptors *r, struct e1000e_descri
 }
 
 /* After a reset: takes all buffers that the device had, up to E1000E_RING_MAX; how many. */
-/*@ requires \valid(r) && descriptors_ok(r) && \valid(addresses + (0 .. E1000E_RING_MAX - 1));
+/*@ requires \valid(r) && descriptors_ok(*r) && \valid(addresses + (0 .. E1000E_RING_MAX - 1));
   @ requires \separated(r, addresses + (0 .. E1000E_RING_MAX - 1));
   @ assigns r->size, r->next, r->published, r->done, r->seen, addresses[0 .. E1000E_RING_MAX - 1];
-  @ ensures descriptors_ok(r) && r->size == 0;
+  @ ensures descriptors_ok(*r) && r->size == 0;
   @ ensures all: \result == (\old(r->size) == 0 ? 0 : (uint32_t)\old(r->next - r->seen));
   @*/
 static inline uint32_t descriptors_collect(struct descriptors *r, uint64_t *addresses)
 {
     uint32_t count = 0;
-    /*@ loop invariant descriptors_ok(r);
+    /*@ loop invariant descriptors_ok(*r);
       @ loop invariant r->size == \at(r->size, Pre) && r->next == \at(r->next, Pre);
       @ loop invariant r->size == 0 ==> count == 0;
       @ loop invariant r->size != 0 ==>
@@ -102,7 +102,7 @@ static inline uint32_t descriptors_in_flight(const struct descriptors *r)
     return r->next - r->seen;
 }
 
-/*@ requires \valid_read(r) && descriptors_ok(r);
+/*@ requires \valid_read(r) && descriptors_ok(*r);
   @ assigns \nothing;
   @ ensures r->size == 0 ==> \result == 0;
   @ ensures r->size != 0 ==> \result == r->size - 1 - (uint32_t)(r->next - r->seen);
@@ -113,10 +113,10 @@ static inline uint32_t descriptors_space(const struct descriptors *r)
 }
 
 /* Writes the next descriptor, which is the device's once its tail has passed it. There is space. */
-/*@ requires \valid(r) && descriptors_ok(r);
+/*@ requires \valid(r) && descriptors_ok(*r);
   @ requires space: r->size != 0 && (uint32_t)(r->next - r->seen) < r->size - 1;
   @ assigns r->next, r->address[0 .. E1000E_RING_MAX - 1];
-  @ ensures descriptors_ok(r) && r->next == (uint32_t)(\old(r->next) + 1);
+  @ ensures descriptors_ok(*r) && r->next == (uint32_t)(\old(r->next) + 1);
   @*/
 static inline void descriptors_give(struct descriptors *r, uint64_t address, uint64_t rest)
 {
@@ -129,7 +129,7 @@ static inline void descriptors_give(struct descriptors *r, uint64_t address, uin
 }
 
 /* Has the device said that the descriptor with this index is done? */
-/*@ requires \valid_read(r) && descriptors_ok(r) && r->size != 0;
+/*@ requires \valid_read(r) && descriptors_ok(*r) && r->size != 0;
   @ assigns \nothing;
   @*/
 static inline bool descriptors_says_done(const struct descriptors *r, uint32_t index)
@@ -142,7 +142,7 @@ static inline bool descriptors_says_done(const struct descriptors *r, uint32_t i
  * How many may be taken back; each that `done` passes, up to the first that is not. What they say
  * may be read, and their buffers reused, after this.
  */
-/*@ requires \valid(r) && descriptors_ok(r) && (r->size != 0 || r->done == r->published);
+/*@ requires \valid(r) && descriptors_ok(*r) && (r->size != 0 || r->done == r->published);
   @ requires order: (uint32_t)(r->done - r->seen) <= (uint32_t)(r->published - r->seen);
   @ requires behind: (uint32_t)(r->published - r->seen) <= (uint32_t)(r->next - r->seen);
   @ assigns r->done;
@@ -168,7 +168,7 @@ static inline uint32_t descriptors_done(struct descriptors *r)
 }
 
 /* The same for batches, each of which is done when its last one is. */
-/*@ requires \valid(r) && descriptors_ok(r) && (r->size != 0 || r->done == r->published);
+/*@ requires \valid(r) && descriptors_ok(*r) && (r->size != 0 || r->done == r->published);
   @ assigns r->done;
   @ ensures \result == (uint32_t)(r->done - r->seen);
   @*/
@@ -193,9 +193,9 @@ static inline uint32_t descriptors_batches_done(struct descriptors *r)
 }
 
 /* Takes the next one back, of those that are done. */
-/*@ requires \valid(r) && descriptors_ok(r) && r->size != 0 && r->next != r->seen;
+/*@ requires \valid(r) && descriptors_ok(*r) && r->size != 0 && r->next != r->seen;
   @ assigns r->seen;
-  @ ensures descriptors_ok(r) && r->seen == (uint32_t)(\old(r->seen) + 1);
+  @ ensures descriptors_ok(*r) && r->seen == (uint32_t)(\old(r->seen) + 1);
   @*/
 static inline uint64_t descriptors_take(struct descriptors *r)
 {
@@ -207,7 +207,7 @@ static inline uint64_t descriptors_take(struct descriptors *r)
  * instead? It works in order, so then it will never do the first. A look at the whole ring: not for
  * every pass.
  */
-/*@ requires \valid_read(r) && descriptors_ok(r) && (r->size != 0 || r->done == r->published);
+/*@ requires \valid_read(r) && descriptors_ok(*r) && (r->size != 0 || r->done == r->published);
   @ assigns \nothing;
   @*/
 static inline bool descriptors_jumped(const struct descriptors *r, uint32_t first)

@@ -36,12 +36,12 @@ struct ring {
  * What holds of a ring of entries of so many words: it is memory, and what this side believes of
  * the kernel's index is possible.
  */
-/*@ predicate ring_memory(struct ring *r, integer words) =
-  @     \valid(r->own_word) && \valid_read(r->peer_word) && \valid_read(r->flags) &&
-  @     r->count >= 1 && r->mask == r->count - 1 &&
-  @     \valid(r->entries + (0 .. r->count * words - 1));
-  @ predicate ring_to_kernel(struct ring *r) = (uint32_t)(r->own - r->peer) <= r->count;
-  @ predicate ring_from_kernel(struct ring *r) = (uint32_t)(r->peer - r->own) <= r->count;
+/*@ predicate ring_memory(struct ring r, integer words) =
+  @     \valid(r.own_word) && \valid_read(r.peer_word) && \valid_read(r.flags) &&
+  @     r.count >= 1 && r.mask == r.count - 1 &&
+  @     \valid(r.entries + (0 .. r.count * words - 1));
+  @ predicate ring_to_kernel(struct ring r) = (uint32_t)(r.own - r.peer) <= r.count;
+  @ predicate ring_from_kernel(struct ring r) = (uint32_t)(r.peer - r.own) <= r.count;
   @
   @ // A region of so many bytes: every word that lies in it.
   @ predicate ring_region(integer base, integer size) =
@@ -56,9 +56,9 @@ struct ring {
   @ requires base + size <= UINT64_MAX && ring_region(base, size);
   @ requires words == RING_DESC_WORDS || words == RING_ADDRESS_WORDS;
   @ assigns *r;
-  @ ensures \result ==> ring_memory(r, words);
-  @ ensures \result && producer ==> ring_to_kernel(r);
-  @ ensures \result && !producer ==> ring_from_kernel(r);
+  @ ensures \result ==> ring_memory(*r, words);
+  @ ensures \result && producer ==> ring_to_kernel(*r);
+  @ ensures \result && !producer ==> ring_from_kernel(*r);
   @*/
 static inline bool ring_attach(struct ring *r, const struct linux_xdp_ring *layout, uint64_t base,
                                uint64_t size, uint32_t words, bool producer)
@@ -117,9 +117,9 @@ static inline void ring_publish(struct ring *r)
 /* ---- where the kernel consumes: Tx, fill --------------------------------------------------- */
 
 /* Entries that the kernel has not taken yet, as far as is known. */
-/*@ requires \valid(r) && ring_memory(r, 1);
+/*@ requires \valid(r) && ring_memory(*r, 1);
   @ assigns r->peer;
-  @ ensures ring_to_kernel(r) && \result == (uint32_t)(r->own - r->peer);
+  @ ensures ring_to_kernel(*r) && \result == (uint32_t)(r->own - r->peer);
   @*/
 static inline uint32_t ring_pending(struct ring *r)
 {
@@ -133,9 +133,9 @@ static inline uint32_t ring_pending(struct ring *r)
 }
 
 /* Free slots; looks at the kernel's index only if fewer than `want` are known of. */
-/*@ requires \valid(r) && ring_memory(r, 1) && ring_to_kernel(r);
+/*@ requires \valid(r) && ring_memory(*r, 1) && ring_to_kernel(*r);
   @ assigns r->peer;
-  @ ensures ring_to_kernel(r) && \result == r->count - (uint32_t)(r->own - r->peer);
+  @ ensures ring_to_kernel(*r) && \result == r->count - (uint32_t)(r->own - r->peer);
   @*/
 static inline uint32_t ring_space(struct ring *r, uint32_t want)
 {
@@ -144,10 +144,10 @@ static inline uint32_t ring_space(struct ring *r, uint32_t want)
 }
 
 /* There must be space. */
-/*@ requires \valid(r) && ring_memory(r, RING_ADDRESS_WORDS);
+/*@ requires \valid(r) && ring_memory(*r, RING_ADDRESS_WORDS);
   @ requires space: (uint32_t)(r->own - r->peer) < r->count;
   @ assigns r->own;
-  @ ensures ring_to_kernel(r) && r->own == (uint32_t)(\old(r->own) + 1);
+  @ ensures ring_to_kernel(*r) && r->own == (uint32_t)(\old(r->own) + 1);
   @*/
 static inline void ring_put_address(struct ring *r, uint64_t address)
 {
@@ -155,10 +155,10 @@ static inline void ring_put_address(struct ring *r, uint64_t address)
     r->own++;
 }
 
-/*@ requires \valid(r) && ring_memory(r, RING_DESC_WORDS);
+/*@ requires \valid(r) && ring_memory(*r, RING_DESC_WORDS);
   @ requires space: (uint32_t)(r->own - r->peer) < r->count;
   @ assigns r->own;
-  @ ensures ring_to_kernel(r) && r->own == (uint32_t)(\old(r->own) + 1);
+  @ ensures ring_to_kernel(*r) && r->own == (uint32_t)(\old(r->own) + 1);
   @*/
 static inline void ring_put_desc(struct ring *r, uint64_t address, uint32_t length)
 {
@@ -171,9 +171,9 @@ static inline void ring_put_desc(struct ring *r, uint64_t address, uint32_t leng
 /* ---- where the kernel produces: Rx, completion --------------------------------------------- */
 
 /* Entries that may be taken; looks at the kernel's index only if none are known of. */
-/*@ requires \valid(r) && ring_memory(r, 1) && ring_from_kernel(r);
+/*@ requires \valid(r) && ring_memory(*r, 1) && ring_from_kernel(*r);
   @ assigns r->peer;
-  @ ensures ring_from_kernel(r) && \result == (uint32_t)(r->peer - r->own);
+  @ ensures ring_from_kernel(*r) && \result == (uint32_t)(r->peer - r->own);
   @*/
 static inline uint32_t ring_available(struct ring *r)
 {
@@ -186,20 +186,20 @@ static inline uint32_t ring_available(struct ring *r)
 }
 
 /* There must be one available. */
-/*@ requires \valid(r) && ring_memory(r, RING_ADDRESS_WORDS);
+/*@ requires \valid(r) && ring_memory(*r, RING_ADDRESS_WORDS);
   @ requires available: 1 <= (uint32_t)(r->peer - r->own) <= r->count;
   @ assigns r->own;
-  @ ensures ring_from_kernel(r) && r->own == (uint32_t)(\old(r->own) + 1);
+  @ ensures ring_from_kernel(*r) && r->own == (uint32_t)(\old(r->own) + 1);
   @*/
 static inline uint64_t ring_take_address(struct ring *r)
 {
     return sddf_load_relaxed_u64(&r->entries[sddf_raw_wrap(r->own++, r->mask)]);
 }
 
-/*@ requires \valid(r) && ring_memory(r, RING_DESC_WORDS);
+/*@ requires \valid(r) && ring_memory(*r, RING_DESC_WORDS);
   @ requires available: 1 <= (uint32_t)(r->peer - r->own) <= r->count;
   @ assigns r->own;
-  @ ensures ring_from_kernel(r) && r->own == (uint32_t)(\old(r->own) + 1);
+  @ ensures ring_from_kernel(*r) && r->own == (uint32_t)(\old(r->own) + 1);
   @*/
 static inline struct linux_xdp_desc ring_take_desc(struct ring *r)
 {
