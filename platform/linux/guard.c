@@ -126,7 +126,7 @@ static int guarded(struct cards *cards, int (*run)(void *), void *context)
     sigset_t signals, old;
     set_signals(&signals);
     sigprocmask(SIG_BLOCK, &signals, &old);
-    signal(SIGTSTP, SIG_IGN); /* the loader hears it */
+    signal(SIGTSTP, SIG_IGN);         /* the loader hears it */
     prctl(PR_SET_CHILD_SUBREAPER, 1); /* for protection domains whose loader is gone */
     fflush(stdout);
     fflush(stderr);

@@ -115,7 +115,9 @@ struct linux_pd {
 
     char line[512]; /* debug output up to the next newline */
     size_t line_used;
-    char taken[4096]; /* from the pipe, and not yet looked at */
+    size_t line_seen;     /* at the last look, ... */
+    uint64_t line_cpu_ns; /* ... when it had used this much */
+    char taken[4096];     /* from the pipe, and not yet looked at */
     size_t taken_at, taken_size;
     uint64_t output_allowance; /* bytes that may still be read in this period */
 };
@@ -276,7 +278,8 @@ void linux_output_end(void);
 int linux_output_fd(void);     /* where there is no room if it is not ready */
 bool linux_output_ready(void); /* may a line be printed without waiting? */
 void linux_output_complain(const char *text, size_t size); /* to standard error */
-void linux_output_refill(struct linux_pd *pd);
+void linux_output_refill(struct linux_pd *pd);             /* a new period begins */
+bool linux_output_later(const struct linux_pd *pd); /* is there something for the next one? */
 void linux_output_take(struct linux_pd *pd);        /* prints what is there, within the allowance */
 bool linux_output_waits(const struct linux_pd *pd); /* something taken is not printed yet */
 void linux_output_close(struct linux_pd *pd);       /* the PD is at rest: the rest of it */

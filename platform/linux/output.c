@@ -15,11 +15,7 @@
 
 #define ALLOWANCE    16384 /* bytes of one PD per period (supervise.c) */
 #define COMPLAINT_MS 100
-
-void linux_output_refill(struct linux_pd *pd)
-{
-    pd->output_allowance = ALLOWANCE;
-}
+#define SILENT_NS    UINT64_C(200000000) /* of a PD's own time */
 
 /* The process has one standard output and one standard error, and so one of these. */
 static struct {
@@ -87,8 +83,37 @@ static void print_line(struct linux_pd *pd)
                           (int)pd->line_used, pd->line);
     output.begin = 0; /* there is nothing in it: it was ready */
     output.end = (size_t)length < sizeof output.bytes ? (size_t)length : sizeof output.bytes - 1;
-    pd->line_used = 0;
+    pd->line_used = pd->line_seen = 0;
     linux_output_ready();
+}
+
+/*
+ * A line that was begun is printed as it is when its PD has nothing more to say for now: it sleeps,
+ * or has run on for so long without a word. (That it did not run at all means nothing.)
+ */
+static void print_unfinished(struct linux_pd *pd)
+{
+    uint32_t asleep = 0;
+    uint64_t used = linux_process_cpu_ns(pd);
+    if (pd->line_used != pd->line_seen) {
+        pd->line_seen = pd->line_used;
+        pd->line_cpu_ns = used;
+    } else if (pread(pd->signal.ro, &asleep, sizeof asleep, 0) == sizeof asleep &&
+               ((asleep & 1) != 0 || used - pd->line_cpu_ns >= SILENT_NS) && linux_output_ready()) {
+        print_line(pd);
+    }
+}
+
+void linux_output_refill(struct linux_pd *pd)
+{
+    pd->output_allowance = ALLOWANCE;
+    if (pd->line_used > 0 && !linux_output_waits(pd))
+        print_unfinished(pd);
+}
+
+bool linux_output_later(const struct linux_pd *pd)
+{
+    return pd->output_allowance == 0 || (pd->line_used > 0 && pd->state == LINUX_PD_RUNNING);
 }
 
 bool linux_output_waits(const struct linux_pd *pd)

@@ -158,11 +158,11 @@ static void serve(struct linux_loader *loader, const struct pollfd *polled)
             linux_family_serve(loader, &loader->pds[i]);
 }
 
-static int timeout_until(uint64_t until, bool short_of_allowance)
+static int timeout_until(uint64_t until, bool next_period)
 {
     uint64_t now = now_ms();
     uint64_t left = until == 0 ? UINT64_MAX : until > now ? until - now : 0;
-    if (short_of_allowance && left > OUTPUT_PERIOD_MS)
+    if (next_period && left > OUTPUT_PERIOD_MS)
         return OUTPUT_PERIOD_MS;
     return left > 3600000 ? until == 0 ? -1 : 3600000 : (int)left;
 }
@@ -229,10 +229,10 @@ bool linux_supervise(struct linux_loader *loader)
             for (size_t i = 0; i < count; i++)
                 linux_output_refill(&loader->pds[i]);
         }
-        bool spent = false;
+        bool later = false;
         for (size_t i = 0; i < count; i++)
-            spent |= loader->pds[i].output_allowance == 0;
-        await(loader, polled, size, &looked, timeout_until(until, spent));
+            later |= linux_output_later(&loader->pds[i]);
+        await(loader, polled, size, &looked, timeout_until(until, later));
         if (signals_came(loader) || loader->ending)
             break;
     }

@@ -8,6 +8,7 @@ import contextlib
 import json
 import os
 import pty
+import re
 import signal
 import socket
 import stat
@@ -158,3 +159,25 @@ def test_who_has_died_is_said_at_the_end(tmp_path):
     with Running(tmp_path / "system", HELLO) as system:
         pass
     assert "protection domains dead" not in system.err()
+
+
+def test_a_line_without_an_end_is_shown(tmp_path):
+    """When its PD sleeps, runs on, or faults: then before the report of that."""
+    with Running(tmp_path / "system", "".join(pd(name, "mumbler", 5) for name in ("asleep", "faulty")) +
+                 pd("busy", "mumbler", 1), "--no-realtime") as system:
+        for name in ("asleep", "faulty", "busy"):
+            system.printed(name, "a line without an end")
+        system.complained("sddf: faulty: fault: illegal instruction")
+    assert len(system.out().splitlines()) == 3
+    assert system.status == 0
+
+
+def test_lines_in_pieces_are_cut_at_most_at_their_ends(tmp_path):
+    """More of them than there is room for: what is lost is lost up to a line's end."""
+    with Running(tmp_path / "system", pd("torrent", "mumbler", 5)) as system:
+        pid = system.pd("torrent")["pid"]
+        assert lib.wait_until(lambda: lib.process_state(pid) == "S", 30)
+    lines = system.lines("torrent")
+    whole = [line for line in lines if re.fullmatch(r"number \d+ ends here", line)]
+    assert len(whole) > 100 and all(re.fullmatch(r"number (\d+)?", line)
+                                    for line in set(lines) - set(whole)), set(lines) - set(whole)

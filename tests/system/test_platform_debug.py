@@ -206,7 +206,7 @@ def test_asan(run, sanitized):
     said = "\n".join(system.lines("careless"))
     assert "careless has 4711 at 0x10000000" in said
     assert "ERROR: AddressSanitizer: global-buffer-overflow" in said
-    assert f"in init ../tests/platform/{line_of('careless.c', 'words[seventeen] = 1')}" in said
+    assert f"in init ../tests/platform/{line_of('careless.c', '[seventeen] = 1')}" in said
     assert system.status == 0
 
 

@@ -171,7 +171,10 @@ seL4_Word microkit_mr_get(seL4_Uint8 mr);
 void microkit_pd_restart(microkit_child child, seL4_Word entry_point);
 void microkit_pd_stop(microkit_child child);
 
-/* Debug output: whole lines reach the terminal with the PD's name in front. Never blocks. */
+/*
+ * Debug output: lines reach the terminal with the PD's name in front; one that is not ended does so
+ * when the PD faults, ends, or has nothing more to say. Never blocks: what finds no room is lost.
+ */
 void microkit_dbg_putc(int c);
 void microkit_dbg_puts(const char *s);
 void microkit_dbg_put8(seL4_Uint8 value);
