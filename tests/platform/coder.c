@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A region that holds code: "coder" writes a function into it and tells "runner", which may execute
- * and read it, and calls it; then it tries to write, which is a fault.
+ * A region that holds code: "coder" writes a function into it and tells the others, which may
+ * execute it, and call it; then they try to write, which is a fault for who may not.
  */
 #include <stdint.h>
 #include <string.h>
@@ -17,7 +17,8 @@ void init(void)
 {
     if (strcmp(microkit_name, "coder") == 0) {
         memcpy(code, function, sizeof function);
-        microkit_notify(1);
+        for (microkit_channel ch = 1; ch <= 3; ch++)
+            microkit_notify(ch);
     }
 }
 

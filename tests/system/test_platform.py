@@ -129,13 +129,17 @@ def test_faults_are_named_and_harm_nobody_else(run):
 
 
 def test_code_in_a_region(run):
-    """perms="rx": one may write it and not execute, another execute and not write."""
+    """One may write it and not execute, others execute and not write, and one may do all."""
     def code(perms):
         return f'<map mr="code" vaddr="0x10000000" perms="{perms}" setvar_vaddr="code"/>'
 
     with run(region("code") + pd("coder", "coder", 10, code("rw")) +
-             pd("runner", "coder", 20, code("rx")) + channel("coder", 1, "runner", 0)) as system:
+             pd("runner", "coder", 20, code("rx")) + channel("coder", 1, "runner", 0) +
+             pd("blind", "coder", 20, code("x")) + channel("coder", 2, "blind", 0) +
+             pd("all", "coder", 20, code("rwx")) + channel("coder", 3, "all", 0)) as system:
         system.printed("runner", "4711 was executed", 30)
+        system.complained("sddf: blind: fault: forbidden write of address 0x10000000 in region code")
+        system.printed("all", "and overwritten")
         system.complained("sddf: runner: fault: forbidden write of address 0x10000000 in region code, "
                           "which it has r-x")
         assert {m["perms"] for p in system.state()["pds"] for m in p["maps"]} >= {"rw", "rx"}
