@@ -37,6 +37,7 @@ struct linux_keeper {
     struct linux_loader *loader;
     pthread_t thread;
     int cpu;
+    uint64_t latest; /* ns that it was woken too late, at most: the machine's doing */
 };
 
 static uint64_t smaller(uint64_t a, uint64_t b)
@@ -185,6 +186,9 @@ static void *keep(void *argument)
         uint64_t rest = next > now + SHORTEST ? next - now : SHORTEST;
         struct timespec timeout = {(time_t)(rest / 1000000000), (long)(rest % 1000000000)};
         ppoll(&end, 1, next == NEVER ? NULL : &timeout, NULL);
+        uint64_t slept = linux_now_ns() - now;
+        if (next != NEVER && slept > rest + keeper->latest)
+            keeper->latest = slept - rest;
     } while ((end.revents & POLLIN) == 0);
     return NULL;
 }
@@ -300,8 +304,13 @@ void linux_budget_end(struct linux_loader *loader)
 {
     if (loader->keepers_end >= 0)
         tell(loader->keepers_end);
-    for (size_t i = 0; i < loader->keeper_count; i++)
-        pthread_join(loader->keepers[i].thread, NULL);
+    for (size_t i = 0; i < loader->keeper_count; i++) {
+        const struct linux_keeper *keeper = &loader->keepers[i];
+        pthread_join(keeper->thread, NULL);
+        if (loader->options->verbose)
+            linux_complain("budgets on CPU %d: their keeper was woken late by %llu us at most",
+                           keeper->cpu, (unsigned long long)keeper->latest / 1000);
+    }
     loader->keeper_count = 0;
     free(loader->keepers);
     loader->keepers = NULL;

@@ -60,7 +60,7 @@ def test_the_program_that_measures_budgets(run):  # pylint: disable=unused-argum
         done = lib.command(lib.BUILD / "bench" / "budget", "--seconds", "0.5", *pairs)
         rows = [line.split() for line in done.stdout.splitlines()[2:]]
         assert [row[0] for row in rows] == pairs, done.stdout
-        if all(len(row) == 13 for row in rows):
+        if all(len(row) == 14 for row in rows):
             break
         assert "no whole stretch was seen" in done.stdout
     else:
