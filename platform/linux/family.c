@@ -19,7 +19,10 @@
 #include "internal.h"
 #include "platform/linux/include/microkit.h"
 
-#define DIRECTION_AND_TRAP UINT64_C(0x500) /* of the flags: what a function must not begin with */
+/* What the processor has in any program that begins: 64-bit code, and no flag set. */
+#define CODE  0x33
+#define STACK 0x2b
+#define FLAGS 0x202
 
 static bool open_pages(struct linux_memory *memory, const char *name, size_t size, int prot,
                        void **at)
@@ -127,7 +130,7 @@ static void done(struct linux_loader *loader, struct linux_pd *pd)
 
 /*
  * The program counter alone is set on seL4. Here a program's first instruction also expects the
- * boot page's address in its first argument, and an empty stack.
+ * boot page's address in its first argument, an empty stack, and the processor as it begins.
  */
 static void restart(struct linux_loader *loader, struct linux_pd *pd)
 {
@@ -138,7 +141,10 @@ static void restart(struct linux_loader *loader, struct linux_pd *pd)
     registers.rsp = MK_STACK_TOP - 8;
     registers.rdi = MK_BOOT_AT;
     registers.orig_rax = UINT64_MAX; /* a system call that was interrupted is not made again */
-    registers.eflags &= ~DIRECTION_AND_TRAP;
+    /* It may have left 64-bit code, or set flags that no function may begin with. */
+    registers.cs = CODE;
+    registers.ss = STACK;
+    registers.eflags = FLAGS;
     if (ptrace(PTRACE_SETREGS, pd->pid, 0, &registers) != 0)
         linux_complain("%s: cannot be restarted at 0x%llx: %s", pd->system->name,
                        (unsigned long long)pd->wish_entry, strerror(errno));

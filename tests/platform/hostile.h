@@ -152,7 +152,78 @@ static const struct hostile_access {
 };
 #define HOSTILE_ACCESSES (sizeof hostile_accesses / sizeof hostile_accesses[0])
 
-#define HOSTILE_ATTEMPTS (HOSTILE_CALLS + HOSTILE_ACCESSES + 1) /* the last: the 32-bit entry */
+/* Instructions that are the kernel's, and other ways into it. */
+static const char *const hostile_instructions[] = {
+    "the 32-bit entry",
+    "the 32-bit entry from 32-bit code",
+    "sysenter",
+    "cli",
+    "hlt",
+    "out",
+    "wrmsr",
+    "mov to cr3",
+    "lgdt",
+    "unaligned access with alignment checks",
+    "int3",
+};
+#define HOSTILE_INSTRUCTIONS (sizeof hostile_instructions / sizeof hostile_instructions[0])
+
+static inline void hostile_execute(unsigned which)
+{
+    switch (which) {
+    case 0:
+        __asm__ volatile("int $0x80" : : "a"(20) : "memory");
+        break;
+    case 1: /* (0x23: Linux's segment of 32-bit code. No stack is needed there.) */
+        __asm__ volatile("pushq $0x23\n"
+                         "pushq $1f\n"
+                         "lretq\n"
+                         ".code32\n"
+                         "1: mov $20, %%eax\n"
+                         "int $0x80\n"
+                         "2: jmp 2b\n"
+                         ".code64\n"
+                         :
+                         :
+                         : "memory");
+        break;
+    case 2:
+        __asm__ volatile("sysenter" : : "a"(20) : "memory");
+        break;
+    case 3:
+        __asm__ volatile("cli");
+        break;
+    case 4:
+        __asm__ volatile("hlt");
+        break;
+    case 5:
+        __asm__ volatile("outb %%al, $0x80" : : "a"(0));
+        break;
+    case 6:
+        __asm__ volatile("wrmsr" : : "a"(0), "d"(0), "c"(0xc0000080));
+        break;
+    case 7:
+        __asm__ volatile("mov %0, %%cr3" : : "r"(UINT64_C(0)));
+        break;
+    case 8:
+        __asm__ volatile("lgdt (%0)" : : "r"(SHARED));
+        break;
+    case 9:
+        __asm__ volatile("pushfq\n"
+                         "orl $0x40000, (%%rsp)\n"
+                         "popfq\n"
+                         "movl $1, 1(%0)\n"
+                         :
+                         : "r"(SHARED)
+                         : "memory", "cc");
+        break;
+    default:
+        __asm__ volatile("int3");
+        break;
+    }
+}
+
+#define HOSTILE_ATTEMPTS (HOSTILE_CALLS + HOSTILE_ACCESSES + HOSTILE_INSTRUCTIONS)
 
 /* Everything that it may write to, others may read. */
 static inline void overwrite(unsigned char with)
@@ -204,10 +275,11 @@ static inline void hostile_try(void)
         else
             *(volatile unsigned char *)a->address = 1;
         say("DONE: ", a->name);
-    } else if (attempt == HOSTILE_CALLS + HOSTILE_ACCESSES) {
-        say("tries ", "the 32-bit entry");
-        __asm__ volatile("int $0x80" : : "a"(20) : "memory");
-        say("DONE: ", "the 32-bit entry");
+    } else if (attempt < HOSTILE_ATTEMPTS) {
+        unsigned which = attempt - (unsigned)(HOSTILE_CALLS + HOSTILE_ACCESSES);
+        say("tries ", hostile_instructions[which]);
+        hostile_execute(which);
+        say("DONE: ", hostile_instructions[which]);
     }
     for (unsigned with = 0; with < 256; with++)
         overwrite((unsigned char)with);

@@ -17,7 +17,7 @@ from pds import HELLO, PING_PONG, PROGRAMS, calls, child, pd
 # ---- hostile PDs ---------------------------------------------------------------------------------
 
 
-ATTEMPTS = 91  # tests/platform/hostile.h
+ATTEMPTS = 101  # tests/platform/hostile.h
 
 
 def assert_all_refused(output):
