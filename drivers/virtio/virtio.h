@@ -23,6 +23,7 @@
 #define VIRTIO_F_EVENT_IDX       (UINT64_C(1) << 29)
 #define VIRTIO_F_VERSION_1       (UINT64_C(1) << 32)
 #define VIRTIO_F_ACCESS_PLATFORM (UINT64_C(1) << 33)
+#define VIRTIO_F_RING_PACKED     (UINT64_C(1) << 34)
 #define VIRTIO_F_ORDER_PLATFORM  (UINT64_C(1) << 36)
 
 /* 4.2.2 MMIO Device Register Layout */
@@ -128,6 +129,30 @@ struct virtq_used {
     struct virtq_used_element ring[];
 };
 
+/* 2.8.5 The Virtqueue Descriptor Ring; flags besides those above */
+#define VIRTQ_PACKED_F_AVAIL 0x0080u
+#define VIRTQ_PACKED_F_USED  0x8000u
+
+struct virtq_packed_desc {
+    uint64_t address;
+    union {
+        struct {
+            uint32_t length;
+            uint16_t id;
+            uint16_t flags;
+        };
+        uint64_t word; /* all three, lowest bits first */
+    };
+};
+
+/* 2.8.10 Event Suppression Structure: place (15 bits) and round (1), and above them the flags */
+#define VIRTQ_PACKED_EVENT_PLACE   0x7fffu
+#define VIRTQ_PACKED_EVENT_ROUND   0x8000u
+#define VIRTQ_PACKED_EVENT_ENABLE  0u
+#define VIRTQ_PACKED_EVENT_DISABLE 1u
+#define VIRTQ_PACKED_EVENT_DESC    2u
+
+_Static_assert(sizeof(struct virtq_packed_desc) == 16, "as the device sees it");
 _Static_assert(sizeof(struct virtq_desc) == 16 && sizeof(struct virtq_avail) == 4 &&
                    sizeof(struct virtq_used) == 4 && sizeof(struct virtq_used_element) == 8,
                "as the device sees them");

@@ -3,24 +3,18 @@
 
 #include <string.h>
 
-#include "sddf/atomic.h"
-
-static uint32_t up(uint32_t offset)
-{
-    return (offset + SDDF_CACHE_LINE - 1) / SDDF_CACHE_LINE * SDDF_CACHE_LINE;
-}
-
-/* 2.7, with 2.7.7 and 2.7.9 for the two event words; every part on cache lines of its own. */
+/* 2.7, with 2.7.7 and 2.7.9 for the two event words. */
 struct virtqueue_layout virtqueue_layout(uint32_t size, bool indirect)
 {
     const uint32_t slots = indirect ? size : size / 2;
     struct virtqueue_layout l = {.size = size, .indirect = indirect};
-    l.tables = up(size * (uint32_t)sizeof(struct virtq_desc));
-    l.headers = l.tables + (indirect ? up(slots * 2 * (uint32_t)sizeof(struct virtq_desc)) : 0);
-    l.avail = l.headers + up(size * VIRTQUEUE_HEADER_SIZE);
-    l.used = l.avail + up((uint32_t)sizeof(struct virtq_avail) + size * 2 + 2);
-    l.bytes = l.used + up((uint32_t)sizeof(struct virtq_used) +
-                          size * (uint32_t)sizeof(struct virtq_used_element) + 2);
+    l.tables = virtqueue_part(size * (uint32_t)sizeof(struct virtq_desc));
+    l.headers =
+        l.tables + (indirect ? virtqueue_part(slots * 2 * (uint32_t)sizeof(struct virtq_desc)) : 0);
+    l.driver = l.headers + virtqueue_part(size * VIRTQUEUE_HEADER_SIZE);
+    l.device = l.driver + virtqueue_part((uint32_t)sizeof(struct virtq_avail) + size * 2 + 2);
+    l.bytes = l.device + virtqueue_part((uint32_t)sizeof(struct virtq_used) +
+                                        size * (uint32_t)sizeof(struct virtq_used_element) + 2);
     return l;
 }
 
@@ -41,8 +35,8 @@ void virtqueue_start(struct virtqueue *q, const struct virtqueue_layout *layout,
     struct virtq_desc *table = memory;
     q->pairs = layout->indirect ? (struct virtq_desc *)(base + layout->tables) : table;
     q->headers = (uint32_t *)(base + layout->headers);
-    q->avail = (struct virtq_avail *)(base + layout->avail);
-    q->used = (struct virtq_used *)(base + layout->used);
+    q->avail = (struct virtq_avail *)(base + layout->driver);
+    q->used = (struct virtq_used *)(base + layout->device);
     q->used_event = &q->avail->ring[layout->size];
     q->avail_event = (const uint16_t *)(const void *)&q->used->ring[layout->size];
     q->size = layout->size;
@@ -73,16 +67,4 @@ void virtqueue_start(struct virtqueue *q, const struct virtqueue_layout *layout,
         }
         q->free[q->free_count++] = (uint16_t)slot;
     }
-}
-
-uint32_t virtqueue_collect(struct virtqueue *q, uint64_t *addresses)
-{
-    uint32_t count = 0;
-    for (uint32_t slot = 0; q->slots != 0 && slot < q->size; slot++) {
-        if (q->address[slot] != VIRTQUEUE_NOTHING) {
-            addresses[count++] = q->address[slot];
-        }
-    }
-    q->slots = q->free_count = 0;
-    return count;
 }

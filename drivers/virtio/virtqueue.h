@@ -28,7 +28,7 @@
  *
  * Order of calls in a pass: virtqueue_used and virtqueue_take, then virtqueue_give,
  * then virtqueue_publish, virtqueue_interrupt_after, one sddf_device_store_then_look() for all
- * queues, and then virtqueue_wants_doorbell and virtqueue_pending.
+ * queues, and then virtqueue_wants_doorbell and virtqueue_has_used.
  */
 #pragma once
 
@@ -36,9 +36,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "sddf/atomic.h"
 #include "sddf/device.h"
 
 #include "virtio.h"
+
+/* Which features this layout of the ring takes, and what a driver that has it says of itself. */
+#define VIRTQUEUE_FEATURES UINT64_C(0)
+#define VIRTQUEUE_NAME     ""
 
 #define VIRTQUEUE_SIZE_MAX 1024u /* ours; the specification's is 32768 */
 
@@ -78,18 +83,12 @@ struct virtqueue_layout {
     bool indirect;
     uint32_t tables;
     uint32_t headers;
-    uint32_t avail;
-    uint32_t used;
+    uint32_t driver; /* the Driver Area: the available ring */
+    uint32_t device; /* the Device Area: the used ring */
     uint32_t bytes;
 };
 
-/* How each slot is used, and which features were agreed upon. */
-struct virtqueue_shape {
-    uint32_t header_length;  /* of what the device reads or writes of a header */
-    uint32_t payload_length; /* to begin with; virtqueue_give may change it */
-    bool device_writes;
-    bool event_index;
-};
+#include "slots.h"
 
 /* size: a power of two, at least 1 if indirect, else 2. */
 struct virtqueue_layout virtqueue_layout(uint32_t size, bool indirect);
@@ -101,35 +100,7 @@ struct virtqueue_layout virtqueue_layout(uint32_t size, bool indirect);
 void virtqueue_start(struct virtqueue *q, const struct virtqueue_layout *layout,
                      const struct virtqueue_shape *shape, void *memory, uint64_t io_address);
 
-/*
- * After a reset: takes all payloads that the device had, up to VIRTQUEUE_SIZE_MAX; how many. The
- * queue has no slots until it is started again. (One that was never started has none, either.)
- */
-uint32_t virtqueue_collect(struct virtqueue *q, uint64_t *addresses);
-
 /* ---- to the device ------------------------------------------------------------------------- */
-
-static inline uint32_t virtqueue_space(const struct virtqueue *q)
-{
-    return q->free_count;
-}
-
-static inline uint32_t virtqueue_in_flight(const struct virtqueue *q)
-{
-    return q->slots - q->free_count;
-}
-
-/* The slot that the next virtqueue_give will use; there must be space. */
-static inline uint32_t virtqueue_next_slot(const struct virtqueue *q)
-{
-    return q->free[q->free_count - 1];
-}
-
-/* The header's words, which are ours while the slot is free. */
-static inline uint32_t *virtqueue_header(const struct virtqueue *q, uint32_t slot)
-{
-    return q->headers + (size_t)slot * (VIRTQUEUE_HEADER_SIZE / 4);
-}
 
 /*
  * Gives the next slot to the device (which hears of it by virtqueue_publish). There is space. With
@@ -186,7 +157,7 @@ static inline bool virtqueue_wants_doorbell(struct virtqueue *q)
 /*
  * 2.7.7: an interrupt when `count` more entries have been used, at least 1; 0 for none until asked
  * again. Without the event index it may come after fewer. What the device used before it saw this,
- * it may not interrupt for: look with virtqueue_pending after sddf_device_store_then_look().
+ * it may not interrupt for: look with virtqueue_has_used after sddf_device_store_then_look().
  */
 static inline void virtqueue_interrupt_after(struct virtqueue *q, uint32_t count)
 {
@@ -199,7 +170,7 @@ static inline void virtqueue_interrupt_after(struct virtqueue *q, uint32_t count
     }
 }
 
-/* Used entries to take, as far as this is possible: a device that claims more is broken. */
+/* Used entries, as far as this is possible: a device that claims more is broken. */
 static inline uint32_t virtqueue_pending(struct virtqueue *q)
 {
     const uint16_t count = (uint16_t)(sddf_device_load16(&q->used->index) - q->seen);
@@ -210,7 +181,13 @@ static inline uint32_t virtqueue_pending(struct virtqueue *q)
     return count;
 }
 
-/* ... and they may be taken. */
+/* Have at least so many been used, at least 1? */
+static inline bool virtqueue_has_used(struct virtqueue *q, uint32_t count)
+{
+    return virtqueue_pending(q) >= count;
+}
+
+/* How many may be taken. */
 static inline uint32_t virtqueue_used(struct virtqueue *q)
 {
     const uint32_t count = virtqueue_pending(q);
@@ -218,13 +195,6 @@ static inline uint32_t virtqueue_used(struct virtqueue *q)
     sddf_device_after_index();
     return count;
 }
-
-/* What came back. The slot is free: its header stays as it is until it is given again. */
-struct virtqueue_return {
-    uint64_t address;
-    uint32_t slot;
-    uint32_t length; /* that the device says it has written, header included */
-};
 
 /*
  * Takes one of those that virtqueue_used counted. False, and the queue is broken, if it is none

@@ -50,8 +50,8 @@ static bool carry_out(uint32_t kind, uint64_t address, uint32_t length)
         .header_length = 12, .payload_length = length, .device_writes = which == RECEIVEQ};
     virtqueue_start(&queue, &layout, &shape, (void *)rings, rings_io);
     if (virtio_queue_max(&device, which) < RING_SIZE ||
-        !virtio_queue_start(&device, which, RING_SIZE, rings_io, rings_io + layout.avail,
-                            rings_io + layout.used)) {
+        !virtio_queue_start(&device, which, RING_SIZE, rings_io, rings_io + layout.driver,
+                            rings_io + layout.device)) {
         return false;
     }
     virtio_go(&device);

@@ -38,6 +38,25 @@ def test_echo(guest, index):
         kernel_driver(index)
 
 
+def test_packed_rings(guest):
+    """The driver with the packed layout, on a card that has it, and on one that has not."""
+    guest.run("sed 's/net_virtio_pci.elf/net_virtio_pci_packed.elf/' "
+              "/sddf/platform/linux/boards/linux_vfio.xml >/tmp/packed.xml")
+    system = echo.Running(guest, "/sddf/echo.xml", card(2), "--take -b /tmp/packed.xml")
+    system.said("virtio-net.*, packed")
+    echo.introduce(guest.wires[2])
+    for size in SIZES:
+        for client in (echo.ALICE, echo.BOB):
+            assert echo.echo(guest.wires[2], client, os.urandom(size)), f"{size} bytes did not come back"
+    for i in range(300):  # more than once round
+        assert echo.echo(guest.wires[2], echo.ALICE, i.to_bytes(4, "big") * 16)
+    system.stop()
+    assert "faulted" not in system.log() and "died" not in system.log(), system.log()
+    system = echo.Running(guest, "/sddf/echo.xml", card(0), "--take -b /tmp/packed.xml")
+    system.said("does not offer what this driver needs")
+    system.stop()
+
+
 @pytest.mark.parametrize("kind", ["msi", "intx"])
 def test_with_fewer_interrupts(guest, kind):
     """A card with two kinds of interrupts less: the driver has one for everything."""

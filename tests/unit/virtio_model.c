@@ -147,7 +147,7 @@ static struct chain read_chain(struct queue *q, uint32_t head, bool mark, enum o
     return chain;
 }
 
-static void check_chain(const struct queue *q, const struct chain *chain)
+void model_check_chain(const struct queue *q, const struct chain *chain)
 {
     const struct desc *payload = &chain->part[1];
     assert_int_equal(chain->part[0].length, 12);
@@ -189,7 +189,7 @@ static void publish(struct queue *q, uint16_t index)
             read_chain(q, head, true, q == &model.queues[MODEL_RX] ? DEVICE_WRITES : DEVICE_READS);
         q->chain[head].place = q->published;
         model_own(avail_entry(q, q->published), 2, DEVICE_READS);
-        check_chain(q, &q->chain[head]);
+        model_check_chain(q, &q->chain[head]);
     }
     assert_true((uint16_t)(q->published - q->used) <= q->num);
     if (model.options.wants_no_doorbells && has(MODEL_EVENT_IDX)) {
@@ -199,6 +199,9 @@ static void publish(struct queue *q, uint16_t index)
 
 static bool take(struct queue *q)
 {
+    if (has(MODEL_PACKED)) {
+        return model_packed_take(q);
+    }
     if (q->taken == q->published) {
         return false;
     }
@@ -224,6 +227,10 @@ static void interrupt(uint32_t why)
 
 static void use_entry(struct queue *q, uint32_t id, uint32_t length)
 {
+    if (has(MODEL_PACKED)) {
+        model_packed_use(q, id, length);
+        return;
+    }
     uint32_t element[2] = {id, length};
     memcpy(model_ring_at(used_entry(q, q->used), 8), element, 8);
     q->used++;
@@ -232,6 +239,12 @@ static void use_entry(struct queue *q, uint32_t id, uint32_t length)
 /* 2.7.7.2: the index, and then an interrupt if the driver wants one. */
 static void use_publish(struct queue *q, uint16_t before)
 {
+    if (has(MODEL_PACKED)) {
+        if (model_packed_interrupts(q, before)) {
+            interrupt(1);
+        }
+        return;
+    }
     model_put16(used_index(q), q->used);
     bool wanted = has(MODEL_EVENT_IDX) ? (uint16_t)(q->used - get16(used_event(q)) - 1) <
                                              (uint16_t)(q->used - before)
@@ -246,11 +259,21 @@ static void use_publish(struct queue *q, uint16_t before)
     }
 }
 
+/* A chain's memory is the driver's again. */
+static void take_back(struct queue *q, uint32_t id)
+{
+    if (has(MODEL_PACKED)) {
+        model_packed_return(q, id);
+    } else {
+        read_chain(q, id, true, OURS);
+    }
+}
+
 static void give_back(struct queue *q, uint32_t which, uint32_t length)
 {
     const uint16_t head = q->have[which];
     struct chain *chain = &q->chain[head];
-    read_chain(q, head, true, OURS);
+    take_back(q, head);
     chain->published = chain->taken = false;
     q->have_count--;
     memmove(&q->have[which], &q->have[which + 1], (q->have_count - which) * sizeof(q->have[0]));
@@ -264,7 +287,9 @@ static void fall_asleep(struct queue *q)
 {
     if (model.options.sleeps) {
         q->awake = false;
-        if (has(MODEL_EVENT_IDX)) {
+        if (has(MODEL_PACKED)) {
+            model_packed_doorbells(q, true);
+        } else if (has(MODEL_EVENT_IDX)) {
             model_put16(model_avail_event(q), q->taken);
         } else {
             model_put16(model_used_flags(q), 0);
@@ -374,10 +399,16 @@ static bool in_used_ring(const struct queue *q, uint64_t io)
     return q->ready && io >= q->area[2] && io < model_avail_event(q) + 2;
 }
 
-static void loaded(uint64_t io)
+static void loaded(uint64_t io, uint32_t width)
 {
     for (unsigned i = 0; i < 2; i++) {
         struct queue *q = &model.queues[i];
+        if (q->ready && has(MODEL_PACKED)) {
+            if (model_packed_loaded(q, io, width)) {
+                return;
+            }
+            continue;
+        }
         if (!in_used_ring(q, io)) {
             continue;
         }
@@ -412,13 +443,19 @@ static void loaded(uint64_t io)
     assert_false(model.queues[MODEL_RX].owes_after_index);
 }
 
-static void stored(uint64_t io, uint64_t value)
+static void stored(uint64_t io, uint64_t value, uint32_t width)
 {
     const enum owner who = model.owner[io - MODEL_RINGS_IO];
     assert_true(who == OURS);
     for (unsigned i = 0; i < 2; i++) {
         struct queue *q = &model.queues[i];
         if (!q->ready) {
+            continue;
+        }
+        if (has(MODEL_PACKED)) {
+            if (model_packed_stored(q, io, value, width)) {
+                return;
+            }
             continue;
         }
         if (io == avail_index(q)) {
@@ -443,19 +480,19 @@ static void stored(uint64_t io, uint64_t value)
 
 uint16_t sddf_device_load16(const uint16_t *word)
 {
-    loaded(io_of(word, 2));
+    loaded(io_of(word, 2), 2);
     return *word;
 }
 
 uint32_t sddf_device_load32(const uint32_t *word)
 {
-    loaded(io_of(word, 4));
+    loaded(io_of(word, 4), 4);
     return *word;
 }
 
 uint64_t sddf_device_load64(const uint64_t *word)
 {
-    loaded(io_of(word, 8));
+    loaded(io_of(word, 8), 8);
     return *word;
 }
 
@@ -463,21 +500,21 @@ void sddf_device_store16(uint16_t *word, uint16_t value)
 {
     const uint64_t io = io_of(word, 2);
     *word = value;
-    stored(io, value);
+    stored(io, value, 2);
 }
 
 void sddf_device_store32(uint32_t *word, uint32_t value)
 {
     const uint64_t io = io_of(word, 4);
     *word = value;
-    stored(io, value);
+    stored(io, value, 4);
 }
 
 void sddf_device_store64(uint64_t *word, uint64_t value)
 {
     const uint64_t io = io_of(word, 8);
     *word = value;
-    stored(io, value);
+    stored(io, value, 8);
 }
 
 /* ---- barriers ------------------------------------------------------------------------------ */
@@ -581,10 +618,17 @@ void virtio_model_lie(unsigned queue, uint32_t id, uint32_t length, uint16_t by)
 {
     struct queue *q = &model.queues[queue];
     if (id < q->num && q->chain[id].published) {
-        read_chain(q, id, true, OURS); /* so far it is true */
+        take_back(q, id); /* so far it is true */
         q->chain[id].published = false;
     }
     use_entry(q, id, length);
+    if (has(MODEL_PACKED)) { /* the same again and again, once round at most */
+        for (uint32_t i = 1; i < by && i < q->num; i++) {
+            use_entry(q, id, length);
+        }
+        interrupt(1);
+        return;
+    }
     q->used = (uint16_t)(q->used + by - 1);
     model_put16(used_index(q), q->used);
     interrupt(1);

@@ -67,11 +67,13 @@ void model_queue_ready(struct queue *q)
     assert_true(q->ready_read && q->max_read && q->num != 0 && q->words == 0x3f);
     assert_true((q->num & (q->num - 1)) == 0);
     assert_true(q->area[0] % 16 == 0 && q->area[1] % 2 == 0 && q->area[2] % 4 == 0);
-    const uint64_t bytes[3] = {16 * (uint64_t)q->num, 6 + 2 * (uint64_t)q->num,
-                               6 + 8 * (uint64_t)q->num};
+    const bool packed = has(MODEL_PACKED);
+    const uint64_t bytes[3] = {16 * (uint64_t)q->num, packed ? 4 : 6 + 2 * (uint64_t)q->num,
+                               packed ? 4 : 6 + 8 * (uint64_t)q->num};
+    assert_true(!packed || q->area[1] % 4 == 0); /* 2.8.10.1 */
     for (unsigned i = 0; i < 3; i++) {
         const unsigned char *at = model_ring_at(q->area[i], bytes[i]);
-        for (uint64_t j = 0; i > 0 && j < bytes[i]; j++) {
+        for (uint64_t j = 0; (packed || i > 0) && j < bytes[i]; j++) {
             assert_int_equal(at[j], 0);
         }
         for (unsigned k = 0; k < i; k++) {
@@ -80,7 +82,11 @@ void model_queue_ready(struct queue *q)
     }
     model_own(q->area[2], bytes[2], DEVICE_AREA);
     q->awake = !model.options.sleeps;
-    if (model.options.wants_no_doorbells && has(MODEL_EVENT_IDX)) {
+    if (packed) {
+        if (model.options.wants_no_doorbells) {
+            model_packed_doorbells(q, false);
+        }
+    } else if (model.options.wants_no_doorbells && has(MODEL_EVENT_IDX)) {
         model_put16(model_avail_event(q), 0x8000);
     } else if (model.options.wants_no_doorbells) {
         model_put16(model_used_flags(q), 1);
@@ -103,7 +109,9 @@ void model_doorbell(uint32_t value)
         assert_false(q->awake); /* 2.7.10.1: one who is awake has not asked for it */
     }
     q->awake = true;
-    if (model.options.sleeps && !has(MODEL_EVENT_IDX)) {
+    if (model.options.sleeps && has(MODEL_PACKED)) {
+        model_packed_doorbells(q, false);
+    } else if (model.options.sleeps && !has(MODEL_EVENT_IDX)) {
         model_put16(model_used_flags(q), 1);
     }
     model_counts.doorbells[value]++;

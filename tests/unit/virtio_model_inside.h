@@ -36,6 +36,7 @@ struct chain {
     bool published; /* the device's, from here until it is used */
     bool taken;
     uint16_t place; /* its available index */
+    uint64_t table; /* packed: its indirect table; 0: none */
     struct desc part[2];
 };
 
@@ -86,6 +87,21 @@ void model_put16(uint64_t io, uint16_t value);
 void model_own(uint64_t io, uint64_t length, enum owner who);
 uint64_t model_used_flags(const struct queue *q);
 uint64_t model_avail_event(const struct queue *q);
+
+/* Is it a chain that a network driver may give? */
+void model_check_chain(const struct queue *q, const struct chain *chain);
+
+/* ---- packed rings: virtio_model_packed.c ----------------------------------------------------- */
+
+bool model_packed_take(struct queue *q);
+void model_packed_return(struct queue *q, uint32_t id);
+void model_packed_use(struct queue *q, uint32_t id, uint32_t length);
+bool model_packed_interrupts(const struct queue *q, uint16_t before);
+void model_packed_doorbells(const struct queue *q, bool wanted);
+
+/* True: it was an access to the queue's own parts, and has been looked at. */
+bool model_packed_loaded(struct queue *q, uint64_t io, uint32_t width);
+bool model_packed_stored(struct queue *q, uint64_t io, uint64_t value, uint32_t width);
 
 /* Everything is as after a reset, but for the counters and the wire. */
 void model_forget(void);

@@ -55,7 +55,7 @@ static void wrong_devices_are_left_alone(void **state)
 static void what_it_cannot_use_it_fails(void **state)
 {
     (void)state;
-    for (unsigned i = 0; i < 5; i++) {
+    for (unsigned i = 0; i < (PACKED ? 6 : 5); i++) {
         configure(FEATURES, i == 0 ? 0 : 8);
         options.refuses_features = i == 1;
         options.offers &= i == 2 ? ~MODEL_VERSION_1 : UINT64_MAX;
@@ -64,6 +64,7 @@ static void what_it_cannot_use_it_fails(void **state)
             sddf_net_config.device.ring_size = 1;
         }
         options.reset_reads = i == 4 ? UINT32_MAX : 0;
+        options.offers &= i == 5 ? ~MODEL_PACKED : UINT64_MAX;
         start();
         assert_non_null(strstr(output, "does not offer what this driver needs"));
         assert_int_equal(model_counts.failed, i == 4 ? 0 : 1);
@@ -73,6 +74,12 @@ static void what_it_cannot_use_it_fails(void **state)
         assert_int_equal(model_counts.doorbells[MODEL_TX], 0);
     }
 }
+
+#if PACKED
+#define LAYOUT_NAME ", packed"
+#else
+#define LAYOUT_NAME ""
+#endif
 
 static void it_says_what_it_has(void **state)
 {
@@ -84,8 +91,9 @@ static void it_says_what_it_has(void **state)
     options.reset_reads = 50;
     start();
     assert_string_equal(output, "ethernet0_driver: virtio-net 52:54:00:12:34:ab, rings of 256 and "
-                                "64, indirect, event index, checksums out, checksums in\n");
-    assert_true((virtio_model_features() & (MODEL_MRG_RXBUF | MODEL_PACKED)) == 0);
+                                "64, indirect, event index, checksums out, checksums "
+                                "in" LAYOUT_NAME "\n");
+    assert_true((virtio_model_features() & (MODEL_MRG_RXBUF | MODEL_PACKED)) == LAYOUT);
     assert_true((virtio_model_features() & MODEL_PLATFORM) != 0);
 }
 
@@ -97,7 +105,7 @@ static void rings_fit_their_memory(void **state)
         bool indirect;
     } cases[] = {
         {0x28000, 1024, 0, 1024, true},  {0x10000, 1024, 0, 256, true},
-        {0x1000, 1024, 0, 16, true},     {0x1000, 1024, 0, 32, false},
+        {0x1000, 1024, 0, 16, true},     {0x1000, 1024, 0, PACKED ? 64 : 32, false},
         {0x28000, 1024, 8, 8, true},     {0x28000, 4, 8, 4, true},
         {0x28000, 1024, 1, 1, true},     {0x28000, 2, 0, 2, false},
         {0x28000, 32768, 0, 1024, true},

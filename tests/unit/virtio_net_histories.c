@@ -95,7 +95,7 @@ static void long_histories(bool resets)
 {
     static const uint32_t sizes[] = {1, 2, 8, 256};
     for (unsigned i = 0; i < 4 * 64; i++) {
-        uint64_t offers = MODEL_VERSION_1 | MODEL_CSUM | MODEL_GUEST_CSUM;
+        uint64_t offers = LAYOUT | MODEL_VERSION_1 | MODEL_CSUM | MODEL_GUEST_CSUM;
         offers |= i & 4 ? MODEL_INDIRECT : 0;
         offers |= i & 8 ? MODEL_EVENT_IDX : 0;
         const uint32_t size = sizes[i & 3];
@@ -203,11 +203,14 @@ static void lies_without_end_cost_one_reset_a_wake_up(void **state)
         wake(wild >> 31 != 0 ? TX : IRQ); /* who looks at that queue */
         assert_true(model_counts.resets - resets <= 1);
     }
-    assert_true(stat(NET_STAT_DEVICE_ERRORS) >= 500);
+    /* (Of a packed ring without frames nothing is looked at: half of the lies are of that.) */
+    assert_true(stat(NET_STAT_DEVICE_ERRORS) >= (PACKED ? 200 : 500));
     assert_true(virtio_model_live());
     assert_int_equal(virtio_model_in_flight(MODEL_RX), 16);
 }
 
+#if !PACKED /* There is no word to say it with: only entries that the device has got are looked    \
+               at. */
 static void a_device_that_begins_with_a_lie_is_tried_once(void **state)
 {
     (void)state;
@@ -221,6 +224,8 @@ static void a_device_that_begins_with_a_lie_is_tried_once(void **state)
     wake(TX);
     assert_int_equal(model_counts.resets, 4);
 }
+
+#endif
 
 /* Refused frames take no room in the ring, so those behind them need not wait for any. */
 static void refused_frames_hold_nobody_up(void **state)
@@ -306,7 +311,9 @@ int main(void)
         cmocka_unit_test(nor_does_one_with_resets_and_restarts),
         cmocka_unit_test(a_lying_device_is_reset),
         cmocka_unit_test(lies_without_end_cost_one_reset_a_wake_up),
+#if !PACKED
         cmocka_unit_test(a_device_that_begins_with_a_lie_is_tried_once),
+#endif
         cmocka_unit_test(refused_frames_hold_nobody_up),
         cmocka_unit_test(overlong_and_short_frames_stay_here),
         cmocka_unit_test(wild_virtualisers_do_not_keep_the_driver),

@@ -9,7 +9,15 @@
 
 #include "net_driver_rig.h"
 
-#define FEATURES (MODEL_VERSION_1 | MODEL_INDIRECT | MODEL_EVENT_IDX)
+/* Which layout of rings the driver was compiled with. */
+#ifdef PACKED
+#define LAYOUT MODEL_PACKED
+#else
+#define PACKED 0
+#define LAYOUT UINT64_C(0)
+#endif
+
+#define FEATURES (MODEL_VERSION_1 | MODEL_INDIRECT | MODEL_EVENT_IDX | LAYOUT)
 
 #define MMIO         0
 #define PCI_LINE     1

@@ -51,10 +51,11 @@ enum { RECEIVEQ, TRANSMITQ };
 #define VIRTIO_NET_F_GUEST_CSUM (UINT64_C(1) << 1)
 #define VIRTIO_NET_F_MAC        (UINT64_C(1) << 5)
 
-#define FEATURES_REQUIRED VIRTIO_F_VERSION_1
+#define FEATURES_REQUIRED (VIRTIO_F_VERSION_1 | VIRTQUEUE_FEATURES)
 #define FEATURES_WANTED                                                                            \
     (VIRTIO_F_VERSION_1 | VIRTIO_F_INDIRECT_DESC | VIRTIO_F_EVENT_IDX | VIRTIO_F_ACCESS_PLATFORM | \
-     VIRTIO_F_ORDER_PLATFORM | VIRTIO_NET_F_CSUM | VIRTIO_NET_F_GUEST_CSUM | VIRTIO_NET_F_MAC)
+     VIRTIO_F_ORDER_PLATFORM | VIRTIO_NET_F_CSUM | VIRTIO_NET_F_GUEST_CSUM | VIRTIO_NET_F_MAC |    \
+     VIRTQUEUE_FEATURES)
 
 /*
  * 5.1.6, struct virtio_net_hdr as three words, lowest bits first:
@@ -225,7 +226,7 @@ static void tx_return(void)
 /* Has as much been sent as is worth an interrupt? */
 static bool tx_due(void)
 {
-    return tx_armed != 0 && virtqueue_pending(&tx) >= tx_armed;
+    return tx_armed != 0 && virtqueue_has_used(&tx, tx_armed);
 }
 
 /* Is it time to gather what has been sent: for others, for ourselves, or for want of other work? */
@@ -269,7 +270,7 @@ static bool ring_start(struct virtqueue *q, uint32_t which, struct virtqueue_sha
     shape.payload_length = NET_BUFFER_SIZE;
     shape.event_index = (device.features & VIRTIO_F_EVENT_IDX) != 0;
     virtqueue_start(q, &layout, &shape, (void *)(uintptr_t)(rings->vaddr + offset), io);
-    return virtio_queue_start(&device, which, size, io, io + layout.avail, io + layout.used);
+    return virtio_queue_start(&device, which, size, io, io + layout.driver, io + layout.device);
 }
 
 /*
@@ -327,7 +328,7 @@ static unsigned device_settle(unsigned directions)
     unsigned again = 0;
     if ((directions & SERVE_RX) != 0) {
         doorbell(&rx, RECEIVEQ);
-        if (virtqueue_pending(&rx) != 0 && sddf_queue_space(&rx_active, 1) != 0) {
+        if (virtqueue_has_used(&rx, 1) && sddf_queue_space(&rx_active, 1) != 0) {
             again |= SERVE_RX;
         }
     }
@@ -481,7 +482,7 @@ static void announce(void)
             microkit_dbg_puts(features[i].name);
         }
     }
-    microkit_dbg_puts("\n");
+    microkit_dbg_puts(VIRTQUEUE_NAME "\n");
 }
 
 static bool attach_device(const struct sddf_device_config *config)
