@@ -106,8 +106,9 @@ class Guest:
             command += ["-device", f"{iommu}-iommu,intremap=on"]
         devices = [f"{device},netdev={name},bus=port{i},romfile=" for i, (name, device) in enumerate(cards)]
         for i, (name, _) in enumerate(cards):
-            # Each behind a port of its own: alone on its bus, it can be reset.
-            command += ["-device", f"pcie-root-port,id=port{i},chassis={i},addr={3 + i}.0",
+            # Each behind a port of its own: alone on its bus, it can be reset. (Of a faster port Linux
+            # would wait for the link after that, and QEMU's never says that it is up.)
+            command += ["-device", f"pcie-root-port,id=port{i},chassis={i},addr={3 + i}.0,x-speed=2_5",
                         "-netdev", self.wires[i].netdev(name)]
             if iommu != "amd":
                 command += ["-device", devices[i]]

@@ -7,18 +7,26 @@ import os
 import threading
 import time
 
+import pytest
+
 import echo
 import packets
-from conftest import card, drivers, kernel_driver
+from conftest import CARDS, card, drivers, kernel_driver
 
 CYCLES = int(os.environ.get("SDDF_GUEST_CYCLES", 20))
 KILLS = int(os.environ.get("SDDF_GUEST_KILLS", 5))
 TROUBLE = "BUG\\|Oops\\|WARNING:\\|Call Trace\\|DMAR: .DMA\\|bad page\\|leak"
 
-# Linux resets an 82574L by putting it to sleep and waking it. A true one forgets everything over that;
-# QEMU's goes on receiving as soon as the kernel's driver lets it reach memory, and reads its old ring
-# of descriptors, which is not there any more. The IOMMU blocks that one read.
-STALE = r"DMA Read NO_PASID. Request device .02:00.0. fault addr 0x10000.000 "
+
+@pytest.fixture(autouse=True, scope="module")
+def resets_that_reset(shared_guest):
+    """
+    Linux resets an 82574L by putting it to sleep and waking it. A true one forgets everything over
+    that; QEMU's goes on receiving as soon as the kernel's driver lets it reach memory, and if that
+    interrupts before MSI-X is on, QEMU falls over an assertion of its own
+    (e1000e_intrmgr_on_throttling_timer). A reset of its bus it takes as it should, in a second.
+    """
+    shared_guest.run(f"echo bus >/sys/bus/pci/devices/{card(1)}/reset_method")
 
 
 class Traffic:
@@ -46,15 +54,21 @@ class Traffic:
 
 
 class Soundness:
-    """What must be after it all as it was before."""
+    """What must be after it all as it was before: after a first time, that is, for the kernel keeps what
+    it has made then."""
 
-    def __init__(self, guest):
+    MISSING = 8 << 10  # KiB; a card's memory is more than a megabyte each time
+
+    def __init__(self, guest, *indices):
         self.guest = guest
+        for index in indices:
+            guest.run(f"sddf run /sddf/echo.xml --pci {card(index)} --take --seconds 1")
+            self.check_kernel(index)
         self.trouble = self.complaints()
         self.memory = self.free()
 
     def complaints(self):
-        return self.guest.run(f"dmesg | grep '{TROUBLE}' | grep -vc '{STALE}'; true")
+        return self.guest.run(f"dmesg | grep -c '{TROUBLE}'; true")
 
     def free(self):
         self.guest.run("echo 3 >/proc/sys/vm/drop_caches")
@@ -65,11 +79,11 @@ class Soundness:
         assert self.complaints() == self.trouble, guest.run(f"dmesg | grep -A5 '{TROUBLE}'")
         assert drivers(guest)[index] == kernel_driver(index)
         assert guest.run("grep -c vfio /proc/interrupts; true") == "0"
-        # What a leaky cycle lost would add up: the card's memory alone is a megabyte each time.
         end = time.monotonic() + 30
-        while (missing := self.memory - self.free()) > 16 << 10 and time.monotonic() < end:
+        while (missing := self.memory - self.free()) > self.MISSING and time.monotonic() < end:
             time.sleep(1)
-        assert missing <= 16 << 10, f"{missing} KiB less than before"
+        print(f"{missing} KiB less than before")  # (pytest -s shows it)
+        assert missing <= self.MISSING, f"{missing} KiB less than before"
         self.check_kernel(index)
 
     def check_kernel(self, index):
@@ -86,16 +100,15 @@ class Soundness:
         assert answer is not None, f"the kernel does not answer on {interface}"
 
 
-def test_take_and_give_back(guest):
-    sound = Soundness(guest)
-    for index in (0, 1):
-        with Traffic(guest.wires[index]):
-            for _ in range(CYCLES // 2):
-                output = guest.run(f"sddf run /sddf/echo.xml --pci {card(index)} --take --seconds 1")
-                assert "is taken from the kernel's" in output
-                assert drivers(guest)[index] == kernel_driver(index)
-    for index in (0, 1):
-        sound.check(index)
+@pytest.mark.parametrize("index", [0, 1], ids=[CARDS[0][0], CARDS[1][0]])
+def test_take_and_give_back(guest, index):
+    sound = Soundness(guest, index)
+    with Traffic(guest.wires[index]):
+        for _ in range(CYCLES // 2):
+            output = guest.run(f"sddf run /sddf/echo.xml --pci {card(index)} --take --seconds 1")
+            assert "is taken from the kernel's" in output
+            assert drivers(guest)[index] == kernel_driver(index)
+    sound.check(index)
 
 
 def kill(guest, system, who):
@@ -114,7 +127,7 @@ def kill(guest, system, who):
 
 
 def test_kills(guest):
-    sound = Soundness(guest)
+    sound = Soundness(guest, 0, 1)
     whom = ["driver", "loader", "parent", "both", "loader"]
     mend = False
     for i in range(KILLS):
