@@ -4,9 +4,6 @@
 
 #include "client_frame.h"
 
-/* Buffers that are returned one by one are handed over so many at a time, at the most. */
-#define FEW_MAX 32
-
 struct net_client_config sddf_net_config;
 struct net_client net_client;
 
@@ -129,19 +126,6 @@ static void publish_statistics(void)
     net_client.rare = false;
 }
 
-/*
- * Have we so many buffers to spare that the copier could miss them? Handed over one by one they
- * would cost as much as the frames. (What has been published and not signalled is from before a
- * restart.)
- */
-static bool rx_due(void)
-{
-    const uint32_t spare = net_client.rx.spare_count;
-    return spare > net_client.rx_few ||
-           (spare != 0 && net_client.rx.in_use > net_client.rx_most / 2) ||
-           net_client.rx_free.published != net_client.rx_free.signalled;
-}
-
 /* Offers spare buffers to the copier, as far as there is room: if there is none, the next time. */
 static void rx_provide(void)
 {
@@ -171,11 +155,9 @@ void net_client_flush(void)
     /* Read slots and empty buffers first: virt_tx, once notified, runs before we go on. */
     sddf_queue_release(&net_client.rx_active);
     sddf_queue_release(&net_client.tx_free);
-    if (rx_due()) {
-        rx_provide();
-        if (hand_over(&net_client.rx_free)) {
-            microkit_notify(sddf_net_config.rx.channel);
-        }
+    rx_provide();
+    if (hand_over(&net_client.rx_free)) {
+        microkit_notify(sddf_net_config.rx.channel);
     }
     const bool send = hand_over(&net_client.tx_active);
     publish_statistics();
@@ -311,10 +293,6 @@ bool net_client_init(void)
     net_client.tx.count = config->tx_buffer_count;
     net_client.rx.base = config->rx_data.io_address;
     net_client.tx.base = config->tx_data.io_address;
-    /* Without a copier the region may be everybody's; there are ours never more than can be lent.
-     */
-    net_client.rx_most = min(net_client.rx.count, rx->free.capacity);
-    net_client.rx_few = min(net_client.rx_most / 8, FEW_MAX);
     attach_statistics(&config->stats);
 
     if (config->rx_lent == 0) {

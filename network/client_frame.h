@@ -37,9 +37,7 @@ struct net_client {
     struct sddf_queue_producer tx_active;
     uint64_t count[NET_STAT_COUNT];
     struct net_stats *stats;
-    uint32_t rx_most; /* Rx buffers that can be ours, */
-    uint32_t rx_few;  /* and of them those that we may have to spare before the copier sees them */
-    bool rare;        /* some that are not counted for every packet have changed */
+    bool rare; /* some that are not counted for every packet have changed */
     struct client_buffers tx;
     struct client_buffers rx;
 };
