@@ -128,6 +128,14 @@ static void done(struct linux_loader *loader, struct linux_pd *pd)
     linux_ring(parent);
 }
 
+/* Once for each child: its parent may order it as often as it likes. */
+static void cannot(struct linux_pd *pd, const char *what)
+{
+    if (!pd->said_cannot)
+        linux_complain("%s: %s", pd->system->name, what);
+    pd->said_cannot = true;
+}
+
 /*
  * The program counter alone is set on seL4. Here a program's first instruction also expects the
  * boot page's address in its first argument, an empty stack, and the processor as it begins.
@@ -146,8 +154,7 @@ static void restart(struct linux_loader *loader, struct linux_pd *pd)
     registers.ss = STACK;
     registers.eflags = FLAGS;
     if (ptrace(PTRACE_SETREGS, pd->pid, 0, &registers) != 0)
-        linux_complain("%s: cannot be restarted at 0x%llx: %s", pd->system->name,
-                       (unsigned long long)pd->wish_entry, strerror(errno));
+        cannot(pd, "cannot be restarted there: no program can have this entry point");
     /* What waits for an answer of the one that was waits in vain, faulted or not. */
     linux_mark_dead(loader, pd, true);
     linux_mark_dead(loader, pd, false);
@@ -191,8 +198,7 @@ static void reply(struct linux_loader *loader, struct linux_pd *pd, const struct
             *call[i] = order->word[i];
     registers.orig_rax = UINT64_MAX;
     if (ptrace(PTRACE_SETREGS, pd->pid, 0, &registers) != 0)
-        linux_complain("%s: its parent's reply to its fault has registers that it cannot have: %s",
-                       pd->system->name, strerror(errno));
+        cannot(pd, "its parent's reply to its fault has registers that it cannot have");
     pd->fault = 0;
     pd->state = LINUX_PD_RUNNING;
     linux_mark_dead(loader, pd, false);
@@ -209,10 +215,9 @@ static void take(struct linux_loader *loader, struct linux_pd *pd, const struct 
 {
     bool gone = pd->state != LINUX_PD_RUNNING && pd->state != LINUX_PD_STOPPED;
     if (gone && order->kind != MK_ORDER_STOP)
-        linux_complain("%s: cannot be restarted: its process has ended", pd->system->name);
+        cannot(pd, "cannot be restarted: its process has ended");
     if (!gone && linux_debug_aloof(pd)) {
-        linux_complain("%s: its parent can neither restart nor stop it while it is looked into",
-                       pd->system->name);
+        cannot(pd, "its parent can neither restart nor stop it while it is looked into");
         gone = true;
     }
     pd->wish_entry = order->word[0];

@@ -103,7 +103,8 @@ struct linux_pd {
     struct linux_family family;
     enum mk_order_kind wish; /* of the parent's, to be carried out when the PD has come to a stop */
     uint64_t wish_entry;
-    uint64_t fault; /* the fault that its parent may reply to: its label, or 0 */
+    uint64_t fault;   /* the fault that its parent may reply to: its label, or 0 */
+    bool said_cannot; /* that an order cannot be carried out */
 
     enum linux_pd_state state;
     pid_t pid;

@@ -71,6 +71,20 @@ def test_echo_beside_hostile_pds(lab, tmp_path):
         system.end_by_force()
 
 
+def test_a_hostile_parent(run):
+    """Orders without end, to whom it likes, of every kind: its children have it hard, nobody else, and
+    the loader goes on."""
+    cpu = 'cpu="1" ' if len(os.sched_getaffinity(0)) > 1 else ""
+    with run(PING_PONG + pd("tyrant", "tyrant", 3, child("busy", 1, 1) + child("memory", 2, 2),
+                            more=f'{cpu}budget="5000" period="10000"')) as system:
+        assert lib.wait_until(lambda: len(system.lines("tyrant")) >= 50, 30), system.err()
+        assert lib.wait_until(lambda: any(line.startswith("ping: all right")
+                                          for line in system.lines("ping")), 30)
+        assert lib.wait_until(lambda: len(system.lines("memory")) > 3, 30)
+    assert len(system.err().splitlines()) < 10, system.err()
+    assert system.status == 0
+
+
 # ---- rights --------------------------------------------------------------------------------------
 
 
