@@ -98,7 +98,7 @@ def test_segments(cross):
             assert kind in ("LOAD", "GNU_STACK", "RISCV_ATTRIBUT", "NOTE"), (program.name, kind)
             assert not {"W", "E"} <= set(rights), (program.name, kind)
             if kind == "LOAD" and size != 0:
-                assert 0x200000 <= address and address + size <= 0x10000000
+                assert 0x10000 <= address and address + size <= 0x10000000
 
 
 def test_sizes(cross):
