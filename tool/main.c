@@ -7,7 +7,8 @@
 #include "tool/tool.h"
 
 static const struct tool_command *const commands[] = {&tool_check, &tool_build, &tool_run,
-                                                      &tool_graph, &tool_bench};
+                                                      &tool_graph, &tool_top,   &tool_trace,
+                                                      &tool_pcap,  &tool_bench};
 enum { command_count = sizeof(commands) / sizeof(commands[0]) };
 
 static void help(FILE *out)
@@ -16,6 +17,7 @@ static void help(FILE *out)
           "there are, what memory and channels they share, and which devices they use.\n"
           "\n"
           "Usage: sddf COMMAND DESCRIPTION [OPTIONS]\n"
+          "       sddf top|trace|pcap STATE [OPTIONS]\n"
           "       sddf bench EXPERIMENT... [OPTIONS]\n"
           "\n",
           out);

@@ -21,7 +21,8 @@ struct tool_command {
     int (*run)(const struct tool_command *self, int argc, char **argv); /* argv[0]: the name */
 };
 
-extern const struct tool_command tool_check, tool_build, tool_run, tool_graph, tool_bench;
+extern const struct tool_command tool_check, tool_build, tool_run, tool_graph, tool_bench, tool_top,
+    tool_trace, tool_pcap;
 
 /* "sddf NAME: ...", then where to read more. Returns TOOL_USAGE. */
 int tool_usage(const struct tool_command *self, const char *format, ...)

@@ -30,18 +30,32 @@ static json_t *maps_of(const struct linux_loader *loader, const struct linux_pd 
     return maps;
 }
 
+static json_t *channels_of(const struct linux_loader *loader, const struct linux_pd *pd)
+{
+    json_t *channels = json_array();
+    for (size_t i = 0; i < loader->system->channel_count; i++) {
+        const struct system_end *end = loader->system->channels[i].end;
+        for (int side = 0; side < 2; side++)
+            if (end[side].pd == pd->index)
+                json_array_append_new(channels, json_pack("{s:i, s:i}", "id", (int)end[side].id,
+                                                          "peer", (int)end[!side].pd));
+    }
+    return channels;
+}
+
 static json_t *pds_of(const struct linux_loader *loader)
 {
     json_t *pds = json_array();
     for (size_t i = 0; i < loader->system->pd_count; i++) {
         const struct linux_pd *pd = &loader->pds[i];
         json_array_append_new(
-            pds, json_pack("{s:s, s:i, s:i, s:s, s:i, s:i, s:i, s:s, s:I, s:o}", "name",
+            pds, json_pack("{s:s, s:i, s:i, s:s, s:i, s:i, s:i, s:s, s:I, s:i, s:o, s:o}", "name",
                            pd->system->name, "index", (int)pd->index, "pid", (int)pd->pid,
                            "program", pd->path, "priority", (int)pd->system->priority,
                            "rt_priority", pd->rt_priority, "cpu", pd->cpu, "state",
                            pd->state == LINUX_PD_DEAD ? "dead" : "running", "cpu_ns",
-                           (json_int_t)linux_process_cpu_ns(pd), "maps", maps_of(loader, pd)));
+                           (json_int_t)linux_process_cpu_ns(pd), "signal", pd->signal.ro,
+                           "channels", channels_of(loader, pd), "maps", maps_of(loader, pd)));
     }
     return pds;
 }

@@ -47,7 +47,7 @@ struct place {
 
 /* A data region and, for each of its buffers, where it was seen. */
 struct data {
-    const struct view_region *region;
+    const struct inspect_region *region;
     uint64_t io_address;
     bool io;        /* a device reaches it, at io_address */
     bool dead_user; /* a dead PD could hold its buffers */
@@ -99,7 +99,8 @@ static struct spot *new_spot(struct audit *audit, const char *name, unsigned rec
     return spot;
 }
 
-static struct data *data_of(struct audit *audit, const struct view_region *region, uint32_t count)
+static struct data *data_of(struct audit *audit, const struct inspect_region *region,
+                            uint32_t count)
 {
     for (size_t i = 0; i < audit->data_count; i++) {
         if (audit->data[i].region == region) {
@@ -163,16 +164,16 @@ static void see(struct audit *audit, struct spot *spot, uint32_t index, struct d
  * One queue, at the addresses at which `pd` sees it. The active ones carry lengths. With `data`
  * NULL the entries hold IO addresses.
  */
-static void see_queue(struct audit *audit, const struct view_pd *pd,
+static void see_queue(struct audit *audit, const struct inspect_pd *pd,
                       const struct sddf_queue_config *queue, struct data *data, bool active,
                       unsigned receiver)
 {
-    const struct view_region *region = NULL;
+    const struct inspect_region *region = NULL;
     const struct sddf_queue_producer_region *producer =
-        view_bytes(&audit->view, pd, queue->producer,
-                   sddf_queue_producer_size(queue->capacity, net_queue_words), &region);
+        inspect_bytes(&audit->view.inspect, pd, queue->producer,
+                      sddf_queue_producer_size(queue->capacity, net_queue_words), &region);
     const struct sddf_queue_consumer_region *consumer =
-        view_bytes(&audit->view, pd, queue->consumer, sddf_queue_consumer_size(), NULL);
+        inspect_bytes(&audit->view.inspect, pd, queue->consumer, sddf_queue_consumer_size(), NULL);
     if (producer == NULL || consumer == NULL) {
         die("%s's configuration names a queue at %#lx and %#lx, where it maps none", pd->name,
             queue->producer, queue->consumer);
@@ -203,7 +204,7 @@ static void see_queue(struct audit *audit, const struct view_pd *pd,
     }
 }
 
-static void see_pair(struct audit *audit, const struct view_pd *pd,
+static void see_pair(struct audit *audit, const struct inspect_pd *pd,
                      const struct net_pair_config *pair, struct data *data, unsigned receiver)
 {
     see_queue(audit, pd, &pair->free, data, false, receiver);
@@ -236,18 +237,19 @@ static void see_ring(struct audit *audit, const struct view_device *device,
 
 /* ---- the account --------------------------------------------------------------------------- */
 
-static const struct view_region *region_at(const struct audit *audit, const struct view_pd *pd,
-                                           const struct sddf_region_config *config)
+static const struct inspect_region *region_at(const struct audit *audit,
+                                              const struct inspect_pd *pd,
+                                              const struct sddf_region_config *config)
 {
-    const struct view_region *region = NULL;
-    if (view_bytes(&audit->view, pd, config->vaddr, 1, &region) == NULL) {
+    const struct inspect_region *region = NULL;
+    if (inspect_bytes(&audit->view.inspect, pd, config->vaddr, 1, &region) == NULL) {
         die("%s's configuration names a region at %#lx, where it maps none", pd->name,
             config->vaddr);
     }
     return region;
 }
 
-static void declare(struct audit *audit, const struct view_pd *pd,
+static void declare(struct audit *audit, const struct inspect_pd *pd,
                     const struct sddf_region_config *config, uint32_t count, bool io)
 {
     struct data *data = data_of(audit, region_at(audit, pd, config), count);
@@ -255,10 +257,10 @@ static void declare(struct audit *audit, const struct view_pd *pd,
         data->io = true;
         data->io_address = config->io_address;
     }
-    for (size_t i = 0; i < audit->view.pd_count; i++) {
-        const struct view_pd *user = &audit->view.pds[i];
+    for (size_t i = 0; i < audit->view.inspect.pd_count; i++) {
+        const struct inspect_pd *user = &audit->view.inspect.pds[i];
         for (size_t m = 0; user->dead && m < user->map_count; m++) {
-            if (&audit->view.regions[user->maps[m].region] == data->region) {
+            if (&audit->view.inspect.regions[user->maps[m].region] == data->region) {
                 data->dead_user = true;
             }
         }
@@ -277,7 +279,7 @@ union config {
 };
 
 struct member {
-    const struct view_pd *pd;
+    const struct inspect_pd *pd;
     uint16_t role;
     union config config;
 };
@@ -293,11 +295,11 @@ static size_t read_members(struct audit *audit, struct member *member)
         {SDDF_ROLE_NET_COPY, sizeof(struct net_copy_config)},
     };
     size_t count = 0;
-    for (size_t i = 0; i < audit->view.pd_count; i++) {
+    for (size_t i = 0; i < audit->view.inspect.pd_count; i++) {
         for (size_t r = 0; r < sizeof(roles) / sizeof(roles[0]); r++) {
-            if (view_config(&audit->view, &audit->view.pds[i], roles[r].role, &member[count].config,
+            if (view_config(&audit->view.inspect.pds[i], roles[r].role, &member[count].config,
                             roles[r].size, audit->saved)) {
-                member[count].pd = &audit->view.pds[i];
+                member[count].pd = &audit->view.inspect.pds[i];
                 member[count].role = roles[r].role;
                 count++;
                 break;
@@ -324,7 +326,7 @@ static void take_account(struct audit *audit, const struct member *member, size_
         }
     }
     for (size_t i = 0; i < count; i++) {
-        const struct view_pd *pd = member[i].pd;
+        const struct inspect_pd *pd = member[i].pd;
         const union config *config = &member[i].config;
         if (member[i].role == SDDF_ROLE_NET_VIRT_RX) {
             struct data *dma = data_of(audit, region_at(audit, pd, &config->virt_rx.data), 0);

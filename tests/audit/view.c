@@ -65,61 +65,6 @@ static uint64_t number_of(json_t *object, const char *name, const char *where)
     return (uint64_t)json_integer_value(member(object, name, where));
 }
 
-static size_t region_by_name(const struct view *view, const char *name)
-{
-    for (size_t i = 0; i < view->region_count; i++) {
-        if (strcmp(view->regions[i].name, name) == 0) {
-            return i;
-        }
-    }
-    die("the state file maps region %s, but does not list it", name);
-}
-
-static void read_region(struct view *view, struct view_region *region, json_t *item)
-{
-    region->name = text_of(item, "name", "a region");
-    region->size = number_of(item, "size", region->name);
-    json_t *fd = json_object_get(item, "fd");
-    if (!json_is_integer(fd) || json_integer_value(fd) < 0) {
-        return;
-    }
-    char path[64];
-    snprintf(path, sizeof(path), "/proc/%d/fd/%d", view->loader, (int)json_integer_value(fd));
-    int file = open(path, O_RDONLY | O_CLOEXEC);
-    if (file < 0) {
-        die("cannot open region %s as %s: %s", region->name, path, strerror(errno));
-    }
-    struct stat stat;
-    if (fstat(file, &stat) < 0 || (uint64_t)stat.st_size < region->size) {
-        die("region %s is smaller than the state file says", region->name);
-    }
-    void *bytes = mmap(NULL, region->size, PROT_READ, MAP_SHARED, file, 0);
-    if (bytes == MAP_FAILED) {
-        die("cannot map region %s: %s", region->name, strerror(errno));
-    }
-    region->bytes = bytes;
-    close(file);
-}
-
-static void read_pd(struct view *view, struct view_pd *pd, json_t *item)
-{
-    pd->name = text_of(item, "name", "a PD");
-    pd->pid = (pid_t)number_of(item, "pid", pd->name);
-    json_t *maps = member(item, "maps", pd->name);
-    pd->maps = allocate(json_array_size(maps), sizeof(*pd->maps));
-    size_t i;
-    json_t *map;
-    json_array_foreach(maps, i, map)
-    {
-        char *name = text_of(map, "region", pd->name);
-        pd->maps[i].region = region_by_name(view, name);
-        pd->maps[i].vaddr = number_of(map, "vaddr", name);
-        pd->maps[i].size = number_of(map, "size", name);
-        free(name);
-    }
-    pd->map_count = json_array_size(maps);
-}
-
 /* ---- AF_XDP rings -------------------------------------------------------------------------- */
 
 /*
@@ -159,7 +104,7 @@ static void read_device(struct view *view, struct view_device *device, json_t *i
     if (!device->has_rings) {
         return;
     }
-    int pidfd = (int)syscall(SYS_pidfd_open, view->loader, 0);
+    int pidfd = (int)syscall(SYS_pidfd_open, view->inspect.loader, 0);
     int fd = pidfd < 0
                  ? -1
                  : (int)syscall(SYS_pidfd_getfd, pidfd, number_of(item, "fd", device->name), 0);
@@ -184,31 +129,17 @@ static void read_device(struct view *view, struct view_device *device, json_t *i
 void view_open(struct view *view, const char *state)
 {
     memset(view, 0, sizeof(*view));
-    json_error_t error;
-    json_t *root = json_load_file(state, 0, &error);
-    if (root == NULL) {
-        die("%s:%d: %s", state, error.line, error.text);
+    char *why = NULL;
+    if (!inspect_open(&view->inspect, state, &why)) {
+        die("%s", why != NULL ? why : "out of memory");
     }
-    view->loader = (pid_t)number_of(root, "loader", "the root");
-    json_t *regions = member(root, "regions", "the root");
-    json_t *pds = member(root, "pds", "the root");
+    view->ours = allocate(view->inspect.pd_count, sizeof(*view->ours));
+    json_t *root = json_load_file(state, 0, NULL);
     json_t *devices = member(root, "devices", "the root");
-    view->region_count = json_array_size(regions);
-    view->regions = allocate(view->region_count, sizeof(*view->regions));
-    view->pd_count = json_array_size(pds);
-    view->pds = allocate(view->pd_count, sizeof(*view->pds));
     view->device_count = json_array_size(devices);
     view->devices = allocate(view->device_count, sizeof(*view->devices));
     size_t i;
     json_t *item;
-    json_array_foreach(regions, i, item)
-    {
-        read_region(view, &view->regions[i], item);
-    }
-    json_array_foreach(pds, i, item)
-    {
-        read_pd(view, &view->pds[i], item);
-    }
     json_array_foreach(devices, i, item)
     {
         read_device(view, &view->devices[i], item);
@@ -218,25 +149,15 @@ void view_open(struct view *view, const char *state)
 
 void view_close(struct view *view)
 {
-    for (size_t i = 0; i < view->region_count; i++) {
-        if (view->regions[i].bytes != NULL) {
-            munmap((void *)(uintptr_t)view->regions[i].bytes, view->regions[i].size);
-        }
-        free(view->regions[i].name);
-    }
-    for (size_t i = 0; i < view->pd_count; i++) {
-        free(view->pds[i].name);
-        free(view->pds[i].maps);
-    }
     for (size_t i = 0; i < view->device_count; i++) {
         for (int ring = 0; view->devices[i].has_rings && ring < VIEW_RINGS; ring++) {
             munmap(view->devices[i].ring[ring].base, view->devices[i].ring[ring].length);
         }
         free(view->devices[i].name);
     }
-    free(view->regions);
-    free(view->pds);
     free(view->devices);
+    free(view->ours);
+    inspect_close(&view->inspect);
     memset(view, 0, sizeof(*view));
 }
 
@@ -280,22 +201,22 @@ static void pause_ms(long ms)
  */
 bool view_freeze(struct view *view, const char **culprit)
 {
-    for (size_t i = 0; i < view->pd_count; i++) {
-        struct view_pd *pd = &view->pds[i];
+    for (size_t i = 0; i < view->inspect.pd_count; i++) {
+        struct inspect_pd *pd = &view->inspect.pds[i];
         char state = process_state(pd->pid);
         pd->dead = gone(state);
-        pd->ours = !pd->dead && !stopped(state);
-        if (pd->ours && kill(pd->pid, SIGSTOP) < 0) {
+        view->ours[i] = !pd->dead && !stopped(state);
+        if (view->ours[i] && kill(pd->pid, SIGSTOP) < 0) {
             pd->dead = true;
-            pd->ours = false;
+            view->ours[i] = false;
         }
     }
     int looks = 0;
     for (int tries = 0; tries < 1000; tries++) {
         *culprit = NULL;
-        for (size_t i = 0; i < view->pd_count; i++) {
-            if (!view->pds[i].dead && !stopped(process_state(view->pds[i].pid))) {
-                *culprit = view->pds[i].name;
+        for (size_t i = 0; i < view->inspect.pd_count; i++) {
+            if (!view->inspect.pds[i].dead && !stopped(process_state(view->inspect.pds[i].pid))) {
+                *culprit = view->inspect.pds[i].name;
             }
         }
         looks = *culprit == NULL ? looks + 1 : 0;
@@ -312,10 +233,10 @@ bool view_freeze(struct view *view, const char **culprit)
 
 void view_thaw(struct view *view)
 {
-    for (size_t i = 0; i < view->pd_count; i++) {
-        if (view->pds[i].ours) {
-            kill(view->pds[i].pid, SIGCONT);
-            view->pds[i].ours = false;
+    for (size_t i = 0; i < view->inspect.pd_count; i++) {
+        if (view->ours[i]) {
+            kill(view->inspect.pds[i].pid, SIGCONT);
+            view->ours[i] = false;
         }
     }
 }
@@ -339,7 +260,8 @@ static int scan(int memory, uint64_t start, uint64_t end, const struct sddf_conf
     return found;
 }
 
-static bool config_from_memory(const struct view_pd *pd, uint16_t role, void *config, uint32_t size)
+static bool config_from_memory(const struct inspect_pd *pd, uint16_t role, void *config,
+                               uint32_t size)
 {
     const struct sddf_config_header wanted = {
         .magic = SDDF_CONFIG_MAGIC, .version = SDDF_CONFIG_VERSION, .role = role, .size = size};
@@ -369,10 +291,9 @@ static bool config_from_memory(const struct view_pd *pd, uint16_t role, void *co
     return found == 1;
 }
 
-bool view_config(const struct view *view, const struct view_pd *pd, uint16_t role, void *config,
-                 uint32_t size, const char *saved)
+bool view_config(const struct inspect_pd *pd, uint16_t role, void *config, uint32_t size,
+                 const char *saved)
 {
-    (void)view;
     char path[512];
     snprintf(path, sizeof(path), "%s/%s.%u", saved ? saved : "", pd->name, role);
     if (!pd->dead && config_from_memory(pd, role, config, size)) {
@@ -389,23 +310,4 @@ bool view_config(const struct view *view, const struct view_pd *pd, uint16_t rol
         fclose(file);
     }
     return ok;
-}
-
-const void *view_bytes(const struct view *view, const struct view_pd *pd, uint64_t vaddr,
-                       uint64_t length, const struct view_region **region)
-{
-    for (size_t i = 0; i < pd->map_count; i++) {
-        const struct view_map *map = &pd->maps[i];
-        uint64_t offset = vaddr - map->vaddr;
-        if (vaddr >= map->vaddr && offset < map->size && length <= map->size - offset) {
-            const struct view_region *at = &view->regions[map->region];
-            if (region != NULL) {
-                *region = at;
-            }
-            return at->bytes == NULL || offset + length > at->size
-                       ? NULL
-                       : (const char *)at->bytes + offset;
-        }
-    }
-    return NULL;
 }
