@@ -211,6 +211,10 @@ class Guest:
             time.sleep(0.02)
         return path.read_bytes()
 
+    def link(self, name, up):
+        """Puts a card's cable in, or pulls it."""
+        self.monitor.sendall(f"set_link {name} {'on' if up else 'off'}\n".encode())
+
     def write(self, path, text):
         """A text file in the guest."""
         for number, line in enumerate(text.split("\n")):

@@ -232,6 +232,17 @@ def test_the_same_with_the_mapping_lands(guest):
     attacker.stop()
 
 
+def test_huge_pages_where_the_region_has_them(guest):
+    """... for the card and for the processor; what the card reaches is pinned."""
+    attacker = Attacker(guest)
+    assert "no huge pages are free" not in attacker.system.log()
+    bystander = attacker.pd("bystander")
+    vaddr = next(entry["vaddr"] for entry in bystander["maps"] if entry["region"] == "large")
+    page = guest.run(f"sed -n '/^0*{vaddr:x}-/,/^VmFlags/s/^KernelPageSize: *//p' /proc/{bystander['pid']}/smaps")
+    assert page == "2048 kB"
+    attacker.stop()
+
+
 def test_after_the_driver_was_killed(guest):
     """A driver dies while its card has buffers: the card goes on with what it was given, within its
     mappings, until the system ends; then it does nothing any more, though frames still come."""

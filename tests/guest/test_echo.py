@@ -38,6 +38,24 @@ def test_echo(guest, index):
         kernel_driver(index)
 
 
+def test_link_goes_and_comes(guest):
+    """The cable is pulled and put in again, time after time, with frames on their way."""
+    system = echo.Running(guest, "/sddf/echo.xml", card(1))
+    wire = guest.wires[1]
+    echo.introduce(wire)
+    for flap in range(1, 4):
+        guest.link("e1000e", False)
+        guest.wait_for(f"test $(grep -c 'link is down' {system.base}.log) = {flap}")
+        for _ in range(20):
+            wire.send(echo.udp(echo.ALICE, 7, bytes(100)))
+        guest.link("e1000e", True)
+        guest.wait_for(f"test $(grep -c 'link is up' {system.base}.log) = {flap + 1}")
+        for client in (echo.ALICE, echo.BOB):
+            assert echo.echo(wire, client, os.urandom(700))
+    system.stop()
+    assert "faulted" not in system.log() and "died" not in system.log(), system.log()
+
+
 def test_packed_rings(guest):
     """The driver with the packed layout, on a card that has it, and on one that has not."""
     guest.run("sed 's/net_virtio_pci.elf/net_virtio_pci_packed.elf/' "
