@@ -142,10 +142,7 @@ static void rx_provide(void)
 /* Publishes what is new. True: the consumer wants a signal. */
 static inline bool hand_over(struct sddf_queue_producer *q)
 {
-    if (q->published != q->tail) {
-        sddf_queue_publish(q);
-    }
-    const bool wanted = sddf_queue_needs_signal(q);
+    const bool wanted = sddf_queue_hand_over(q);
     net_client.count[NET_STAT_SIGNALS] += wanted;
     return wanted;
 }

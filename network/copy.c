@@ -172,14 +172,12 @@ static bool rx_return(void)
 /* The end of a pass: hands everything over, once, and counts. True: the client wants a signal. */
 static bool pass_end(void)
 {
-    sddf_queue_publish(&rx_free);
-    if (sddf_queue_needs_signal(&rx_free)) {
+    if (sddf_queue_hand_over(&rx_free)) {
         tally_add(&tally, NET_STAT_SIGNALS, 1);
         microkit_notify(sddf_net_config.rx.channel);
     }
     sddf_queue_release(&client_free);
-    sddf_queue_publish(&client_active);
-    bool client_waits = sddf_queue_needs_signal(&client_active);
+    bool client_waits = sddf_queue_hand_over(&client_active);
     if (client_waits) {
         tally_add(&tally, NET_STAT_SIGNALS, 1);
     }

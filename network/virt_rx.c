@@ -398,8 +398,7 @@ static bool receiver_hand_over(uint32_t number)
     if (receiver->lent > 0) {
         lenders |= bits_one(number);
     }
-    sddf_queue_publish(&receiver->active);
-    bool waits = sddf_queue_needs_signal(&receiver->active);
+    bool waits = sddf_queue_hand_over(&receiver->active);
     if (waits) {
         tally_add(&receiver->tally, NET_STAT_SIGNALS, 1);
     }
@@ -419,8 +418,7 @@ static bool pass_end(void)
 {
     bool first_waits = false;
     driver_provide();
-    sddf_queue_publish(&driver_free);
-    if (sddf_queue_needs_signal(&driver_free)) {
+    if (sddf_queue_hand_over(&driver_free)) {
         tally_add(&tally, NET_STAT_SIGNALS, 1);
         microkit_notify(sddf_net_config.driver.channel);
     }

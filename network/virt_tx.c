@@ -29,8 +29,7 @@ static bool pass_end(void)
     if (virt_tx.incoherent) {
         sddf_cache_done(); /* before the driver sees the frames, and the device after it */
     }
-    sddf_queue_publish(&virt_tx.driver_active);
-    bool driver_waits = sddf_queue_needs_signal(&virt_tx.driver_active);
+    bool driver_waits = sddf_queue_hand_over(&virt_tx.driver_active);
     if (driver_waits) {
         tally_add(&virt_tx.tally, NET_STAT_SIGNALS, 1);
     }
@@ -38,8 +37,7 @@ static bool pass_end(void)
         uint32_t number = bits_first(virt_tx.touched);
         struct tx_client *client = &virt_tx.client[number];
         sddf_queue_release(&client->active); /* those who wait for room have sent something, too */
-        sddf_queue_publish(&client->free);
-        if (sddf_queue_needs_signal(&client->free)) {
+        if (sddf_queue_hand_over(&client->free)) {
             tally_add(&client->tally, NET_STAT_SIGNALS, 1);
             microkit_notify(client->channel);
         }

@@ -299,6 +299,24 @@ static inline void sddf_queue_publish(struct sddf_queue_producer *q)
 }
 
 /*
+ * After the tail has been stored: does the consumer's mark lie between `since` and that tail, so
+ * that the consumer wants to hear of it?
+ */
+/*@ requires \valid_read(q) && sddf_producer_ok(*q);
+  @ assigns \nothing;
+  @*/
+static inline bool sddf_queue_mark_passed(const struct sddf_queue_producer *q, uint32_t since,
+                                          uint32_t tail)
+{
+    /*
+     * Orders our store of the tail before our load of the mark, against the consumer's store of
+     * the mark before its load of the tail (sddf_queue_request_signal): one of us sees the other.
+     */
+    sddf_fence_seq_cst();
+    return tail - sddf_load_relaxed_u32(&q->peer->mark) - 1 < tail - since;
+}
+
+/*
  * After publishing: must the consumer be notified? True if and only if what was published since
  * the last call has passed the index at which the consumer wants a signal. Publishing several
  * times and asking once is fine; publishing and not asking before this PD sleeps is not.
@@ -310,18 +328,30 @@ static inline void sddf_queue_publish(struct sddf_queue_producer *q)
   @*/
 static inline bool sddf_queue_needs_signal(struct sddf_queue_producer *q)
 {
-    if (q->published == q->signalled) {
-        return false;
+    const uint32_t since = q->signalled, published = q->published;
+    q->signalled = published;
+    return published != since && sddf_queue_mark_passed(q, since, published);
+}
+
+/*
+ * Both, in fewer steps: hands over all that was enqueued, if anything was, and says whether the
+ * consumer must be notified.
+ */
+/*@ requires \valid(q) && sddf_producer_ok(*q);
+  @ assigns q->published, q->signalled;
+  @ ensures nothing_new: \old(q->tail == q->signalled) ==> !\result;
+  @ ensures q->signalled == q->tail;
+  @ ensures \old(q->tail != q->signalled) ==> q->published == q->tail;
+  @*/
+static inline bool sddf_queue_hand_over(struct sddf_queue_producer *q)
+{
+    const uint32_t since = q->signalled, tail = q->tail;
+    if (tail == since) {
+        return false; /* it is published, too, for nobody asks before it is */
     }
-    /*
-     * Orders our store of the tail before our load of the mark, against the consumer's store of
-     * the mark before its load of the tail (sddf_queue_request_signal): one of us sees the other.
-     */
-    sddf_fence_seq_cst();
-    uint32_t mark = sddf_load_relaxed_u32(&q->peer->mark);
-    bool passed = q->published - mark - 1 < q->published - q->signalled;
-    q->signalled = q->published;
-    return passed;
+    sddf_queue_publish(q);
+    q->signalled = tail;
+    return sddf_queue_mark_passed(q, since, tail);
 }
 
 /*
@@ -447,11 +477,12 @@ static inline void sddf_queue_release(struct sddf_queue_consumer *q)
   @*/
 static inline bool sddf_queue_request_signal(struct sddf_queue_consumer *q)
 {
+    const uint32_t head = q->head;
     sddf_queue_release(q);
-    sddf_store_relaxed_u32(&q->own->mark, q->head);
+    sddf_store_relaxed_u32(&q->own->mark, head);
     /* Orders our store of the mark before our load of the tail; see sddf_queue_needs_signal. */
     sddf_fence_seq_cst();
-    return sddf_queue_available(q) == 0;
+    return q->tail == head && sddf_queue_consumer_refresh(q) == 0;
 }
 
 /*

@@ -119,22 +119,23 @@ def workplace():
 QUEUE, RX, TX = "include/sddf/queue.h", "network/virt_rx.c", "network/virt_tx.c"
 SEEDS = [
     ("a consumer that asks does not look again", QUEUE,
-     "    return sddf_queue_available(q) == 0;\n}", "    return true;\n}", "copy"),
+     "    return q->tail == head && sddf_queue_consumer_refresh(q) == 0;\n}", "    return true;\n}", "copy"),
     ("a consumer looks before it has asked", QUEUE,
-     "    sddf_store_relaxed_u32(&q->own->mark, q->head);\n    /* Orders",
+     "    sddf_store_relaxed_u32(&q->own->mark, head);\n    /* Orders",
      "    bool empty = sddf_queue_available(q) == 0;\n"
-     "    sddf_store_relaxed_u32(&q->own->mark, q->head);\n    if (empty) {\n"
+     "    sddf_store_relaxed_u32(&q->own->mark, head);\n    if (empty) {\n"
      "        return true;\n    }\n    /* Orders", "copy"),
     ("a producer signals only at the mark itself", QUEUE,
-     "q->published - mark - 1 < q->published - q->signalled;", "q->published - mark == 1;",
+     "&q->peer->mark) - 1 < tail - since;", "&q->peer->mark) == 1 && tail != since;",
      "rx_path_one"),
     ("a producer's mark is one off", QUEUE,
-     "q->published - mark - 1 < q->published", "q->published - mark - 2 < q->published", "copy"),
+     "&q->peer->mark) - 1 < tail", "&q->peer->mark) - 2 < tail", "copy"),
     ("a producer compares the mark before it publishes", "network/copy.c",
+     "    bool client_waits = sddf_queue_hand_over(&client_active);",
+     "    bool client_waits = sddf_queue_mark_passed(&client_active, client_active.signalled,\n"
+     "                                               client_active.tail);\n"
      "    sddf_queue_publish(&client_active);\n"
-     "    bool client_waits = sddf_queue_needs_signal(&client_active);",
-     "    bool client_waits = sddf_queue_needs_signal(&client_active);\n"
-     "    sddf_queue_publish(&client_active);", "copy"),
+     "    client_active.signalled = client_active.tail;", "copy"),
     ("a consumer publishes no mark after it has drained", "network/copy.c",
      "    return !sddf_queue_request_signal(&rx_active) && !stuck;",
      "    sddf_queue_release(&rx_active);\n"

@@ -105,7 +105,7 @@ void world_stop(const char *where)
     /* Heads only say that there is room. */
     static const char *const heads[] = {"producer_refresh", "release", NULL};
     /* Loads of what the others say: stores go with the step before. */
-    static const char *const looks[] = {"consumer_refresh", "needs_signal", NULL};
+    static const char *const looks[] = {"consumer_refresh", "mark_passed", NULL};
     if (current >= 0 && !starting && !in(where, start) &&
         (scenario_stops == WORLD_ALL || !in(where, heads)) &&
         (scenario_stops != WORLD_LOOKS || in(where, looks))) {

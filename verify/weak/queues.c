@@ -122,9 +122,8 @@ static void ring(struct shared *s)
 /* Publishes and notifies, as a component does at the end of a pass. */
 static void hand_over(struct sddf_queue_producer *q, struct shared *s, uint64_t n)
 {
-    sddf_queue_publish(q);
     sent.published = n;
-    if (sddf_queue_needs_signal(q)) {
+    if (sddf_queue_hand_over(q)) {
         ring(s);
     }
 }
@@ -597,8 +596,8 @@ const struct queues_order queues_orders[] = {
     STORE("sddf_queue_release", 0, "capacity 1, one by one"),
     LOAD("sddf_queue_consumer_refresh", "capacity 1, one by one"),
     LOAD("sddf_queue_producer_refresh", "capacity 1, one by one"),
-    FENCE("sddf_queue_needs_signal", WK_RELAXED, "capacity 1, one by one"),
-    FENCE("sddf_queue_needs_signal", WK_ACQ_REL, "capacity 1, one by one"),
+    FENCE("sddf_queue_mark_passed", WK_RELAXED, "capacity 1, one by one"),
+    FENCE("sddf_queue_mark_passed", WK_ACQ_REL, "capacity 1, one by one"),
     FENCE("sddf_queue_request_signal", WK_RELAXED, "capacity 1, one by one"),
     FENCE("sddf_queue_request_signal", WK_ACQ_REL, "capacity 1, one by one"),
     FENCE("sddf_queue_request_signal_at", WK_RELAXED, "a signal at the second"),

@@ -153,7 +153,6 @@ static void rx_return(void)
         bytes += length;
     }
     if (n != 0) {
-        sddf_queue_publish(&rx_active);
         count(NET_STAT_RX_PACKETS, packets);
         count(NET_STAT_RX_BYTES, bytes);
         count(NET_STAT_DROP_MALFORMED, malformed);
@@ -395,7 +394,7 @@ static bool serve(unsigned directions)
         if (rx.broken || tx.broken) {
             directions = mend() ? SERVE_RX | SERVE_TX : 0;
         }
-        if (sddf_queue_needs_signal(&rx_active)) {
+        if (sddf_queue_hand_over(&rx_active)) {
             count(NET_STAT_SIGNALS, 1);
             virt_rx_waits = directions == 0;
             if (!virt_rx_waits) { /* there is more to do: let it begin */
