@@ -162,6 +162,7 @@ struct linux_loader {
     pthread_mutex_t reaping; /* keepers do not meet a process id that has become another's */
     int replenished;         /* eventfd: a PD may go on */
     int keepers_end;         /* eventfd */
+    bool state_ours;         /* the state file */
     bool stopping;
     bool ending; /* a PD that may has ended the system, with this exit status */
     int status;
@@ -316,5 +317,6 @@ void linux_core_write(struct linux_loader *loader, struct linux_pd *pd, int sign
 bool linux_symbol_line(const struct linux_pd *pd, uint64_t address, char *text, size_t size);
 
 /* state.c */
+bool linux_state_claim(struct linux_loader *loader); /* may the file be written, and removed? */
 bool linux_state_write(const struct linux_loader *loader);
 void linux_state_remove(const struct linux_loader *loader);

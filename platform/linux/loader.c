@@ -201,7 +201,8 @@ static bool start(struct linux_loader *loader)
 static int run(void *context)
 {
     struct linux_loader *loader = context;
-    linux_state_remove(loader); /* what a killed loader left says nothing of this system */
+    if (!linux_state_claim(loader))
+        return 1;
     linux_limits_raise();
     linux_clock_begin(loader);
     prepare(loader);

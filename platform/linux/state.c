@@ -6,9 +6,11 @@
  */
 #include <errno.h>
 #include <jansson.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "internal.h"
@@ -120,8 +122,47 @@ bool linux_state_write(const struct linux_loader *loader)
     return ok;
 }
 
+/* Does this very program run under that number? */
+static bool is_loader(pid_t pid)
+{
+    char path[64], its[PATH_MAX], own[PATH_MAX];
+    snprintf(path, sizeof path, "/proc/%d/exe", (int)pid);
+    ssize_t length = readlink(path, its, sizeof its);
+    return length > 0 && length == readlink("/proc/self/exe", own, sizeof own) &&
+           memcmp(its, own, (size_t)length) == 0;
+}
+
+/*
+ * What a killed loader left says nothing of this system, and an empty file nothing at all. Anything
+ * else is somebody's, and not to be replaced.
+ */
+bool linux_state_claim(struct linux_loader *loader)
+{
+    const char *path = loader->options->state;
+    struct stat status;
+    if (path == NULL || (lstat(path, &status) != 0 && errno == ENOENT)) {
+        loader->state_ours = path != NULL;
+        return true;
+    }
+    json_t *before = json_load_file(path, 0, NULL);
+    json_t *writer = json_object_get(before, "loader");
+    bool is_state = json_is_integer(writer) && json_is_array(json_object_get(before, "pds"));
+    pid_t pid = (pid_t)json_integer_value(writer);
+    json_decref(before);
+    if (is_state && is_loader(pid)) {
+        linux_complain("--state %s belongs to a system that runs (process %d)", path, (int)pid);
+    } else if (!is_state && !(S_ISREG(status.st_mode) && status.st_size == 0)) {
+        linux_complain("--state %s is there and is no state file; name one that may be replaced",
+                       path);
+    } else {
+        loader->state_ours = true;
+        linux_state_remove(loader);
+    }
+    return loader->state_ours;
+}
+
 void linux_state_remove(const struct linux_loader *loader)
 {
-    if (loader->options->state != NULL)
+    if (loader->state_ours)
         unlink(loader->options->state);
 }

@@ -46,6 +46,28 @@ def test_ends_after_the_time_that_was_asked_for(run):
     assert "sddf: hello: 0." in system.err() and "s of CPU time" in system.err()
 
 
+def test_a_state_file_replaces_no_other_file(run, tmp_path):
+    """Neither somebody's file, nor that of a system that runs; an empty one is as good as none."""
+    with run(HELLO) as system:
+        description = system.state_path.parent / "system.xml"
+        empty = tmp_path / "empty"
+        empty.touch()
+
+        def second(state):
+            return lib.command(lib.SDDF, "run", description, "--search-path", PROGRAMS, "--state", state,
+                               "--seconds", "1", check=False)
+
+        done = second(description)
+        assert done.returncode == 1 and "system.xml is there and is no state file" in done.stderr
+        assert description.exists()
+        done = second(system.state_path)
+        assert done.returncode == 1
+        assert f"belongs to a system that runs (process {system.process.pid})" in done.stderr
+        assert system.pd("hello")["state"] == "running"
+        assert second(empty).returncode == 0 and not empty.exists()
+    assert system.status == 0
+
+
 def test_stop_and_continue(run):
     with run(PING_PONG) as system:
         lib.wait_until(lambda: system.lines("ping"), 10)
