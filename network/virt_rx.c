@@ -498,7 +498,9 @@ void notified(microkit_channel ch)
     if (!running) {
         return;
     }
-    notifiers |= by_channel[ch % MICROKIT_MAX_CHANNELS];
+    if (ch < MICROKIT_MAX_CHANNELS) {
+        notifiers |= by_channel[ch];
+    }
     if (serve()) {
         /* The one deferred signal of this PD: it goes out with the call that waits for the next. */
         microkit_deferred_notify(receivers[0].channel);

@@ -231,7 +231,8 @@ void notified(microkit_channel ch)
         return;
     }
     /* Neither the driver nor the timer has a bit: whatever they notify for, the pass looks. */
-    for (uint64_t left = by_channel[ch % MICROKIT_MAX_CHANNELS]; left != 0; left &= left - 1) {
+    uint64_t left = ch < MICROKIT_MAX_CHANNELS ? by_channel[ch] : 0;
+    for (; left != 0; left &= left - 1) {
         virt_tx_wake(bits_first(left));
     }
     if (serve()) {

@@ -189,6 +189,10 @@ bool virt_tx_provide(uint64_t now)
             break;
         }
         turn_take(&turn);
+        if (client->budget == 0) { /* as in its next turn, without one */
+            tx_policy_rest(&virt_tx.policy);
+            drained |= bits_one(turn.client);
+        }
     }
     return drained_request(drained) && sddf_queue_space(&virt_tx.driver_active, 1) > 0;
 }
