@@ -65,8 +65,8 @@ def test_console(board, config):
         # More than all FIFOs and queues together hold.
         rounds = 10
         for _ in range(rounds):
-            terminal.type(f"{ESCAPE}2loud\r{ESCAPE}3loud\r")
             wanted = terminal.text().count("line 20 of 20") + 2
+            terminal.type(f"{ESCAPE}2loud\r{ESCAPE}3loud\r")
             lib.wait_until(lambda wanted=wanted: terminal.text().count("line 20 of 20") >= wanted, 20,
                            step=0.02)
         for name in ("bob", "carol"):
