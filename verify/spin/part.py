@@ -4,11 +4,11 @@
 import contextlib
 import re
 import shutil
-import subprocess
 import tempfile
+from functools import partial
 from pathlib import Path
 
-from verify_row import Row
+from checks import Job, Row, programs
 
 TITLE = "the signalling between the shipped components, in every order of steps (SPIN)"
 HERE = Path(__file__).resolve().parent
@@ -38,15 +38,16 @@ SCENARIOS = {
     "virt_tx": (4, {"tx": VIRT_TX, "a": CLIENT, "b": CLIENT}),
 }
 
-# Those small enough to check that everybody is served at last, under weak fairness, as well.
+# Those small enough to check that everybody is served at last, under weak fairness, as well; and
+# those that take long.
 LIVE = ("virt_rx", "copy", "virt_tx")
+LONG = ("rx_path", "rx_path_one")
 
 
-def run(words, cwd, **kwargs):
-    done = subprocess.run([str(word) for word in words], cwd=cwd, capture_output=True, text=True,
-                          check=False, **kwargs)
+def run(words, cwd):
+    done = programs.run(words, cwd=cwd)
     if done.returncode != 0:
-        raise RuntimeError(f"{words[0]}: {done.stdout}{done.stderr}")
+        raise RuntimeError(f"{words[0]}: {done.stdout}")
     return done.stdout
 
 
@@ -88,9 +89,7 @@ def verify(work, source, name, live=False):
     """SPIN's verdict: states, depth, and what is wrong (None if nothing is)."""
     verifier = build(work, source, name, live)
     words = [verifier, f"-m{DEPTH}", "-w22"] + (["-a", "-f"] if live else [])
-    done = subprocess.run(["nice", *map(str, words)], cwd=work, capture_output=True, text=True,
-                          check=False, timeout=600)
-    text = done.stdout + done.stderr
+    text = programs.run(words, cwd=work, timeout=1200).stdout
     states = re.search(r"(\d+) states, stored", text)
     depth = re.search(r"depth reached (\d+)", text)
     errors = re.search(r"errors: (\d+)", text)
@@ -186,26 +185,24 @@ def seeded(work, seed):
     return source
 
 
-def check_scenarios():
-    for name in SCENARIOS:
-        for live in (False, True) if name in LIVE else (False,):
-            with workplace() as work:
-                states, depth, wrong = verify(work, ROOT, name, live)
-            what = "served at last" if live else "nothing lost, no deadlock"
-            yield Row(f"{name}: {what}", f"{states} states", wrong is None,
-                      wrong or f"at most {depth} steps")
+def check_scenario(name, live):
+    with workplace() as work:
+        states, depth, wrong = verify(work, ROOT, name, live)
+    what = "served at last" if live else "nothing lost, no deadlock"
+    return Row(f"{name}: {what}", f"{states} states", wrong is None,
+               wrong or f"at most {depth} steps")
 
 
-def check_seeds():
-    for seed in SEEDS:
-        with workplace() as work:
-            _, _, wrong = verify(work, seeded(work, seed), seed[4])
-        yield Row(f"found: {seed[0]}", seed[4], wrong is not None, wrong or "nobody noticed")
+def check_seed(seed):
+    with workplace() as work:
+        _, _, wrong = verify(work, seeded(work, seed), seed[4])
+    return Row(f"found: {seed[0]}", seed[4], wrong is not None, wrong or "nobody noticed")
 
 
-def check():
+def jobs():
     if shutil.which("spin") is None:
-        yield Row("spin", "", False, "spin is missing: ./setup.sh --verify installs it")
-        return
-    yield from check_scenarios()
-    yield from check_seeds()
+        return [Job(lambda: Row("spin", "", False,
+                                "spin is missing: ./setup.sh --verify installs it"))]
+    checks = [Job(partial(check_scenario, name, live), seconds=60 if name in LONG else 10)
+              for name in SCENARIOS for live in ((False, True) if name in LIVE else (False,))]
+    return checks + [Job(partial(check_seed, seed), seconds=3) for seed in SEEDS]
