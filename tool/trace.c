@@ -38,12 +38,25 @@ static double seconds_of(const struct trace *trace, uint64_t at)
     return (double)(at - trace->began) / 1e9;
 }
 
+/* Names have no control characters, but else what one likes. */
+static void write_escaped(FILE *out, const char *text)
+{
+    for (; *text != '\0'; text++) {
+        if (*text == '"' || *text == '\\') {
+            fputc('\\', out);
+        }
+        fputc(*text, out);
+    }
+}
+
 /* Chrome's trace events, which Perfetto and others show: name, phase, time, thread, the rest. */
 static void write_json(struct trace *trace, const char *phase, double us, size_t pd,
                        const char *name, const char *peer, uint32_t times)
 {
-    fprintf(trace->out, "%s{\"ph\":\"%s\",\"pid\":1,\"tid\":%zu,\"ts\":%.3f,\"name\":\"%s%s\"",
-            trace->first ? "" : ",\n", phase, pd + 1, us, name, peer);
+    fprintf(trace->out, "%s{\"ph\":\"%s\",\"pid\":1,\"tid\":%zu,\"ts\":%.3f,\"name\":\"%s",
+            trace->first ? "" : ",\n", phase, pd + 1, us, name);
+    write_escaped(trace->out, peer);
+    fputs("\"", trace->out);
     if (phase[0] == 'i') {
         fprintf(trace->out, ",\"s\":\"t\",\"args\":{\"times\":%u}", times);
     }
@@ -58,8 +71,10 @@ static void write_names(struct trace *trace)
     for (size_t i = 0; i < trace->inspect.pd_count; i++) {
         fprintf(trace->out,
                 "%s{\"ph\":\"M\",\"pid\":1,\"tid\":%zu,\"name\":\"thread_name\","
-                "\"args\":{\"name\":\"%s\"}}",
-                i == 0 ? "" : ",\n", i + 1, trace->inspect.pds[i].name);
+                "\"args\":{\"name\":\"",
+                i == 0 ? "" : ",\n", i + 1);
+        write_escaped(trace->out, trace->inspect.pds[i].name);
+        fputs("\"}}", trace->out);
         trace->first = false;
     }
 }

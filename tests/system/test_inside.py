@@ -208,6 +208,16 @@ def test_trace_for_perfetto(echo, lab, tmp_path):
     assert notified >= 200
 
 
+def test_trace_of_names_that_are_not_nice(run, tmp_path):
+    """With what JSON has a meaning of its own for."""
+    nasty = PING_PONG.replace('"ping"', "'a\"b\\'")
+    with run(nasty) as system:
+        done = sddf("trace", system.state_path, "-o", tmp_path / "trace", "--seconds", "0.2")
+        assert done.returncode == 0
+    events = json.loads((tmp_path / "trace").read_text())["traceEvents"]
+    assert 'a"b\\' in {event["args"]["name"] for event in events if event["ph"] == "M"}
+
+
 # ---- pcap -----------------------------------------------------------------------------------------
 
 
