@@ -31,6 +31,7 @@
 /* ns that a keeper sleeps at least: what a PD may use too much, against what its CPU loses to looks
  * at one that has almost used its budget up, and sleeps. */
 #define SHORTEST     UINT64_C(60000)
+#define LEAST_PERIOD UINT64_C(100000)  /* ns; shorter ones are kept several at a time */
 #define LONGEST_TURN UINT64_C(8000000) /* ns between looks at those of whom only one runs */
 
 struct linux_keeper {
@@ -221,8 +222,10 @@ void linux_budget_resume(struct linux_loader *loader)
 static bool plan(struct linux_loader *loader, struct linux_pd *pd)
 {
     struct linux_budget *budget = &pd->budget;
-    budget->budget = pd->system->budget * 1000;
-    budget->period = pd->system->period * 1000;
+    uint64_t period = pd->system->period * 1000;
+    uint64_t together = period < LEAST_PERIOD ? (LEAST_PERIOD + period - 1) / period : 1;
+    budget->budget = together * pd->system->budget * 1000;
+    budget->period = together * period;
     /* One that it cannot stop, or whose stopping others would see, has none. */
     budget->limited = budget->budget < budget->period && !linux_debug_aloof(pd);
     for (size_t i = 0; i < loader->system->pd_count && loader->realtime; i++) {

@@ -51,6 +51,20 @@ def test_budgets_hold(run):
     assert system.status == 0
 
 
+def test_periods_that_are_absurdly_short(run):
+    """They are kept several at a time, and do not keep the loader busy instead."""
+    if os.geteuid() != 0:
+        pytest.skip("needs real-time priorities")
+    with run(spinner("spinner", 10, 1, 2) + HELLO) as system:
+        system.printed("hello", "hello from hello")
+        for _ in range(20):
+            share = shares(system, ["spinner"], 1)[0]
+            if 0.3 < share < 0.6:
+                break
+        else:
+            pytest.fail(f"{share}")
+
+
 def test_the_program_that_measures_budgets(run):  # pylint: disable=unused-argument
     """That it sees shares and stretches; what they are, it is to say on a quiet machine."""
     if os.geteuid() != 0:
