@@ -226,38 +226,51 @@ static void attach_statistics(const struct sddf_region_config *region)
     sddf_store_release_u32(&net_client.stats->magic, NET_STATS_MAGIC);
 }
 
-/*
- * After a restart: what lies in a queue is with the copier, or on its way from there, and must not
- * be offered a second time. (One that the copier fills just now is in neither queue. It refuses the
- * second offer until the frame is taken; after that, one frame may overwrite another.)
- */
-static void mark_queued(struct client_buffers *b, const sddf_atomic_u64 *entries, uint32_t from,
-                        uint32_t count, uint32_t capacity)
+/* What so many entries from this one on name is ours, or is not. */
+static void place_queued(struct client_buffers *b, const sddf_atomic_u64 *entries, uint32_t from,
+                         uint32_t count, uint32_t capacity, enum client_place place)
 {
     for (uint32_t i = 0; i < count; i++) {
         uint32_t slot = (from + i) & (capacity - 1);
         uint64_t address = sddf_load_relaxed_u64(&entries[(size_t)slot * net_queue_words]);
         uint64_t buffer = (address - b->base) / NET_BUFFER_SIZE;
         if (buffer < b->count) {
-            b->place[buffer] = CLIENT_AWAY;
+            b->place[buffer] = place;
         }
     }
 }
 
 /*
- * Buffers that are ours at the start, but for those that lie in a queue. (In the order of the two
- * queues: a buffer that the neighbour takes out of the first meanwhile is in neither later.)
+ * Where each buffer is, before the queues are attached. At the first start all are ours, or none.
+ * After a restart our private records are as they were, and they say what no queue does: whether a
+ * buffer that is in neither is with the neighbour, or had been taken. What was put into `given` and
+ * not published is ours again.
  */
-static void buffers_start(struct client_buffers *b, struct sddf_queue_producer *given,
-                          struct sddf_queue_consumer *coming)
+static void buffers_recall(struct client_buffers *b, uint32_t count, bool own,
+                           const struct sddf_queue_producer *given,
+                           const struct sddf_queue_config *config)
 {
-    for (uint32_t buffer = 0; buffer < b->count; buffer++) {
-        b->place[buffer] = CLIENT_SPARE;
+    const struct sddf_queue_producer_region *region = at(config->producer);
+    const bool restarted = sddf_load_relaxed_u32(&region->header.epoch) != 0 && b->count == count;
+    const enum client_place first = own ? CLIENT_SPARE : CLIENT_AWAY;
+    b->count = count;
+    for (uint32_t i = 0; i < count; i++) {
+        const enum client_place kept = b->place[i] == CLIENT_AWAY ? CLIENT_AWAY : CLIENT_SPARE;
+        b->place[i] = restarted ? kept : first;
     }
-    uint32_t waiting = given->capacity - sddf_queue_space(given, given->capacity);
-    mark_queued(b, given->own->entries, given->tail - waiting, waiting, given->capacity);
-    uint32_t entries = sddf_queue_available(coming);
-    mark_queued(b, coming->peer->entries, coming->head, entries, coming->capacity);
+    const uint32_t published = sddf_load_relaxed_u32(&region->tail);
+    const uint32_t more = given->tail - published;
+    if (restarted && more <= config->capacity) {
+        place_queued(b, region->entries, published, more, config->capacity, CLIENT_SPARE);
+    }
+}
+
+/* What lies in the queue `coming` is to be taken first. The rest that is ours is to be used. */
+static void buffers_start(struct client_buffers *b, struct sddf_queue_consumer *coming)
+{
+    const uint32_t entries = sddf_queue_available(coming);
+    place_queued(b, coming->peer->entries, coming->head, entries, coming->capacity, CLIENT_AWAY);
+    b->in_use = b->spare_count = 0;
     /* The last first: spares are a stack, and buffer 0 is to be the first that is used. */
     for (uint32_t buffer = b->count; buffer-- > 0;) {
         if (b->place[buffer] == CLIENT_SPARE) {
@@ -274,30 +287,28 @@ bool net_client_init(void)
         microkit_dbg_puts(": the network client's configuration does not match this program\n");
         return false;
     }
-    memset(&net_client, 0, sizeof(net_client)); /* a restarted PD finds its old values here */
     const struct net_pair_config *rx = &config->rx, *tx = &config->tx;
-    net_queue_producer_attach(&net_client.rx_free, at(rx->free.producer), at(rx->free.consumer),
-                              rx->free.capacity);
-    net_queue_consumer_attach(&net_client.rx_active, at(rx->active.consumer),
-                              at(rx->active.producer), rx->active.capacity);
-    net_queue_consumer_attach(&net_client.tx_free, at(tx->free.consumer), at(tx->free.producer),
-                              tx->free.capacity);
-    net_queue_producer_attach(&net_client.tx_active, at(tx->active.producer),
-                              at(tx->active.consumer), tx->active.capacity);
-    net_client.rx.data = at(config->rx_data.vaddr);
-    net_client.tx.data = at(config->tx_data.vaddr);
-    net_client.rx.count = config->rx_buffer_count;
-    net_client.tx.count = config->tx_buffer_count;
-    net_client.rx.base = config->rx_data.io_address;
-    net_client.tx.base = config->tx_data.io_address;
+    struct net_client *c = &net_client;
+    c->rare = false;
+    c->rx.data = at(config->rx_data.vaddr);
+    c->tx.data = at(config->tx_data.vaddr);
+    c->rx.base = config->rx_data.io_address;
+    c->tx.base = config->tx_data.io_address;
     attach_statistics(&config->stats);
 
-    if (config->rx_lent == 0) {
-        buffers_start(&net_client.rx, &net_client.rx_free, &net_client.rx_active);
-    }
-    if (config->tx_own != 0) {
-        buffers_start(&net_client.tx, &net_client.tx_active, &net_client.tx_free);
-    }
+    buffers_recall(&c->rx, config->rx_buffer_count, config->rx_lent == 0, &c->rx_free, &rx->free);
+    buffers_recall(&c->tx, config->tx_buffer_count, config->tx_own != 0, &c->tx_active,
+                   &tx->active);
+    net_queue_producer_attach(&c->rx_free, at(rx->free.producer), at(rx->free.consumer),
+                              rx->free.capacity);
+    net_queue_consumer_attach(&c->rx_active, at(rx->active.consumer), at(rx->active.producer),
+                              rx->active.capacity);
+    net_queue_consumer_attach(&c->tx_free, at(tx->free.consumer), at(tx->free.producer),
+                              tx->free.capacity);
+    net_queue_producer_attach(&c->tx_active, at(tx->active.producer), at(tx->active.consumer),
+                              tx->active.capacity);
+    buffers_start(&c->rx, &c->rx_active);
+    buffers_start(&c->tx, &c->tx_free);
     net_client_flush();
     return true;
 }

@@ -358,6 +358,89 @@ static void a_restart_offers_no_buffer_twice(void **state)
     assert_int_equal(peer_stat(NET_STAT_REFUSED_OWNER), 0);
 }
 
+/* The copier has taken a buffer and not given it back yet: it is in no queue, and not the client's.
+ */
+static void a_restart_leaves_the_copier_its_buffer(void **state)
+{
+    (void)state;
+    struct net_entry entry;
+    assert_true(net_queue_dequeue(&peer.rx_free, &entry));
+    sddf_queue_release(&peer.rx_free);
+    assert_true(net_client_init());
+    bool mine[CAPACITY] = {0};
+    mine[entry.address / NET_BUFFER_SIZE] = true;
+    take_free(mine);
+    assert_int_equal(count(mine), CAPACITY);
+    send_entry(&peer.rx_active, entry.address, 60);
+    struct net_frame frame;
+    assert_int_equal(net_client_receive(&frame), NET_RECEIVE_FRAME);
+}
+
+static uint32_t reserve(void)
+{
+    uint32_t buffer = UINT32_MAX;
+    assert_non_null(net_client_reserve(&buffer));
+    assert_true(buffer < CAPACITY);
+    return buffer;
+}
+
+/* All but those that virt_tx has, and each once; they are taken, and sent by nobody. */
+static void can_reserve(unsigned n)
+{
+    bool mine[CAPACITY] = {0};
+    for (unsigned i = 0; i < n; i++) {
+        const uint32_t buffer = reserve();
+        assert_false(mine[buffer]);
+        mine[buffer] = true;
+    }
+    uint32_t buffer;
+    assert_null(net_client_reserve(&buffer));
+}
+
+/*
+ * Some are sent, some put into the queue and not handed over, some reserved, some put aside, and
+ * some not taken yet. Again and again: nothing is lost with time, either.
+ */
+static void a_restart_loses_no_buffer_to_send(void **state)
+{
+    (void)state;
+    uint8_t bytes[NET_BUFFER_SIZE];
+    peer_provide_tx();
+    for (unsigned life = 0; life < 3 * CAPACITY; life++) {
+        net_client_send(reserve(), 60, 0, 0, 0);
+        net_client_send(reserve(), 60, 0, 0, 0);
+        net_client_flush();
+        net_client_send(reserve(), 61, 0, 0, 0);
+        net_client_unreserve(reserve());
+        reserve();
+        reserve();
+        assert_true(net_client_init());
+        assert_int_equal(peer_collect(bytes), 60);
+        assert_int_equal(peer_collect(bytes), 60);
+        assert_int_equal(peer_collect(bytes), 0);
+    }
+    assert_true(net_client_init());
+    can_reserve(CAPACITY);
+    assert_int_equal(peer_stat(NET_STAT_REFUSED_OWNER), 0);
+}
+
+static void a_restart_takes_no_buffer_from_virt_tx(void **state)
+{
+    (void)state;
+    peer_provide_tx();
+    for (unsigned i = 0; i < 5; i++) {
+        net_client_send(reserve(), 60, 0, 0, 0);
+    }
+    net_client_flush();
+    struct net_entry entry;
+    for (unsigned i = 0; i < 3; i++) {
+        assert_true(net_queue_dequeue(&peer.tx_active, &entry));
+    }
+    sddf_queue_release(&peer.tx_active);
+    assert_true(net_client_init());
+    can_reserve(CAPACITY - 5);
+}
+
 static void wrong_configuration(void **state)
 {
     (void)state;
@@ -460,6 +543,9 @@ int main(void)
         TEST(signals_only_who_waits),
         TEST(no_buffer_no_send),
         TEST(a_restart_offers_no_buffer_twice),
+        TEST(a_restart_leaves_the_copier_its_buffer),
+        TEST(a_restart_loses_no_buffer_to_send),
+        TEST(a_restart_takes_no_buffer_from_virt_tx),
         TEST(wrong_configuration),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
