@@ -43,7 +43,9 @@ enum {
 #define ARP_REPLY          2
 
 /* Passes, in one wake-up, over a queue that others keep filling: then a claim may have its turn. */
+#ifndef PASSES_MAX
 #define PASSES_MAX 4
+#endif
 
 static bool running;
 static const uint8_t *dma;

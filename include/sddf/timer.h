@@ -34,8 +34,10 @@
 
 #include "sddf/config.h"
 
-#define TIMER_IDS         8
+#define TIMER_IDS 8
+#ifndef TIMER_CLIENTS_MAX /* models of it are small */
 #define TIMER_CLIENTS_MAX 61
+#endif
 
 /*
  * The protected procedure's labels and message words. Every call answers with the label

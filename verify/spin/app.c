@@ -45,6 +45,7 @@ static void send(void)
 
 void init(void)
 {
+    app.sent = app.got = 0; /* what it did before it died, it may do again */
     if (net_client_init()) {
         notified(0);
     }

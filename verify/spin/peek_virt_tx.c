@@ -10,18 +10,3 @@ unsigned peek_spare(uint32_t client, uint32_t *buffers)
     memcpy(buffers, c->spare, c->spare_count * sizeof(buffers[0]));
     return c->spare_count;
 }
-
-/* No client has a limit, so nobody asks for a timeout. */
-bool timer_init(void)
-{
-    world_fail("virt_tx wants a timeout");
-    return false;
-}
-
-enum timer_answer timer_set_at(uint32_t id, uint64_t deadline)
-{
-    (void)id;
-    (void)deadline;
-    world_fail("virt_tx wants a timeout");
-    return TIMER_OK;
-}

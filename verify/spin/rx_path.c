@@ -38,7 +38,8 @@ const struct world_pd scenario_pd[] = {
 /* Packets to the first CLIENTS clients, in turns. */
 enum { DMA = 2, BUFFERS = 1, PACKETS = 2, CLIENTS = ONE_CLIENT ? 1 : 2 };
 const unsigned scenario_pds = 2 + 2 * CLIENTS;
-const enum world_stops scenario_stops = CLIENTS == 1 ? WORLD_NO_HEADS : WORLD_LOOKS;
+const unsigned scenario_stops =
+    CLIENTS == 1 ? WORLD_LOOKS | WORLD_SAYS | WORLD_SIGNALS : WORLD_LOOKS;
 
 static void start_client(unsigned number, struct net_copy_config *copy,
                          struct net_client_config *client, struct app *app)

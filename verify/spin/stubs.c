@@ -2,7 +2,6 @@
 /* See stubs.h. */
 #include "verify/spin/stubs.h"
 
-#include <microkit.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -24,7 +23,7 @@ void stub_write(uint8_t *buffer, unsigned to, unsigned from, unsigned number)
 unsigned stub_read(const uint8_t *buffer, unsigned length, unsigned to)
 {
     if (length != STUB_LENGTH || memcmp(buffer, stub_mac[to], 6) != 0 || buffer[12] != 0x88 ||
-        buffer[14] != (uint8_t)~buffer[15] || buffer[14] >= STUB_PACKETS) {
+        (buffer[14] ^ buffer[15]) != 0xff || buffer[14] >= STUB_PACKETS) {
         return STUB_PACKETS;
     }
     return buffer[14];
@@ -66,6 +65,20 @@ static struct sddf_queue_config stub_queue(uint32_t capacity)
 struct net_pair_config stub_pair(uint32_t free, uint32_t active, uint8_t channel)
 {
     return (struct net_pair_config){stub_queue(free), stub_queue(active), channel, {0}};
+}
+
+static void join(const struct sddf_queue_config *queue, unsigned pd, unsigned channel)
+{
+    const struct sddf_queue_producer_region *p = (const void *)(uintptr_t)queue->producer;
+    const struct sddf_queue_consumer_region *c = (const void *)(uintptr_t)queue->consumer;
+    world_joint(pd, channel, &p->tail, &c->mark);
+}
+
+void stub_join(const struct net_pair_config *pair, unsigned active, unsigned active_channel,
+               unsigned free, unsigned free_channel)
+{
+    join(&pair->active, active, active_channel);
+    join(&pair->free, free, free_channel);
 }
 
 struct sddf_region_config stub_data(uint32_t buffers)
@@ -179,8 +192,13 @@ static void source_serve(struct stub_source *s)
     struct net_entry entry;
     while (s->offered < s->packets && sddf_queue_space(&s->active, 1) > 0 &&
            source_buffer(s, &entry)) {
-        stub_write(s->dma + entry.address, s->to[s->offered], STUB_HOST, s->offered);
-        entry.length = STUB_LENGTH;
+        uint8_t *buffer = s->dma + entry.address;
+        if (s->write != NULL) {
+            entry.length = (uint16_t)s->write(buffer, s->to[s->offered], s->offered);
+        } else {
+            stub_write(buffer, s->to[s->offered], STUB_HOST, s->offered);
+            entry.length = STUB_LENGTH;
+        }
         net_queue_enqueue(&s->active, entry);
         s->offered++;
         /* Its slot first: there is always room for the buffers that are lent to come back. */
@@ -211,7 +229,8 @@ static void sink_serve(struct stub_sink *s)
     do {
         struct net_entry entry;
         while (net_queue_dequeue(&s->active, &entry)) {
-            const unsigned number = stub_read(s->data + entry.address, entry.length, s->me);
+            const unsigned number = (s->read != NULL ? s->read : stub_read)(s->data + entry.address,
+                                                                            entry.length, s->me);
             if (number >= STUB_PACKETS || (s->me != STUB_HOST && (s->got >> number) != 0)) {
                 world_fail("a packet is not its receiver's, not whole, or out of order");
             }
@@ -233,6 +252,9 @@ static void sink_init(struct stub_sink *s)
 {
     attach_consumer(&s->active, &s->pair.active);
     attach_producer(&s->free, &s->pair.free);
+    for (unsigned i = 0; i < s->own; i++) {
+        net_queue_enqueue(&s->free, (struct net_entry){.address = (uint64_t)i * NET_BUFFER_SIZE});
+    }
     sink_serve(s);
 }
 

@@ -25,6 +25,8 @@ struct stub_source {
     uint8_t *dma;
     unsigned packets;
     uint8_t to[STUB_PACKETS];
+    /* Instead of stub_write(), as it were from the host; its length. */
+    unsigned (*write)(uint8_t *buffer, unsigned to, unsigned number);
     unsigned offered; /* handed over so far */
     uint32_t own;     /* a bit per buffer that it has */
     struct sddf_queue_consumer free;
@@ -42,7 +44,9 @@ struct stub_sink {
     struct net_pair_config pair;
     const uint8_t *data; /* at this address: 0 with offsets */
     unsigned me;         /* only packets to this address may come; STUB_HOST: from anybody */
-    unsigned got;        /* a bit per packet, by number */
+    unsigned own;        /* so many buffers are its own at the start */
+    unsigned (*read)(const uint8_t *buffer, unsigned length, unsigned to); /* or stub_read() */
+    unsigned got; /* a bit per packet, by number */
     unsigned count;
     struct sddf_queue_consumer active;
     struct sddf_queue_producer free;
@@ -59,6 +63,10 @@ struct net_pair_config stub_pair(uint32_t free, uint32_t active, uint8_t channel
 struct sddf_region_config stub_data(uint32_t buffers);
 extern unsigned char stub_io[];
 struct sddf_region_config stub_stats(void);
+
+/* Who signals with active, and who with free, on which of their channels. */
+void stub_join(const struct net_pair_config *pair, unsigned active, unsigned active_channel,
+               unsigned free, unsigned free_channel);
 
 /* Entries that lie in a queue, between the shared head and tail. */
 unsigned stub_waiting(const struct sddf_queue_config *queue);

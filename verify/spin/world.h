@@ -11,7 +11,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { WORLD_PDS = 6, WORLD_STACK = 8192, WORLD_BLOCK = 98304 };
+#include <microkit.h>
+
+enum { WORLD_PDS = 6, WORLD_STACK = 8192, WORLD_BLOCK = 20480, WORLD_CHANNELS = 4, WORLD_MRS = 4 };
 
 /* ---- for the model ----------------------------------------------------------------------------
  */
@@ -19,22 +21,30 @@ enum { WORLD_PDS = 6, WORLD_STACK = 8192, WORLD_BLOCK = 98304 };
 extern uint64_t world_hash[2];
 extern unsigned char world_block[WORLD_BLOCK];
 
-/* Of this state: bit i: protection domain i has something to do; and the two below. */
+/* Of this state: bit i: protection domain i has something to do; and those below. */
 extern uint32_t world_flags;
+#define WORLD_MORTAL(i) (0x100u << (i)) /* it may die here, and start again */
 #define WORLD_WRONG     0x8000u
 #define WORLD_SERVED(i) (0x10000u << (i))
 
 void world_start(void);
 void world_step(unsigned pd); /* up to its next stop */
-const char *world_why(void);  /* with WORLD_WRONG: what is wrong */
+void world_restart(unsigned pd);
+const char *world_why(void); /* with WORLD_WRONG: what is wrong */
 
-/* ---- for the protection domains ----------------------------------------------------------------
+/* ---- for the protection domains (and world_microkit.c: the Microkit's interface) ---------------
  */
 
 void world_stop(const char *where);
-void world_notify(unsigned channel);
-void world_defer(unsigned channel);
+void world_stored(const uint32_t *word); /* a shared word has a new value */
 void world_fail(const char *why);
+
+/* ---- for devices: protection domains of a scenario's that stand for hardware --------------------
+ */
+
+void world_interrupt(unsigned pd, unsigned channel);
+/* Whether anybody but this one can do anything. */
+bool world_busy(unsigned but);
 
 /* ---- for the scenarios --------------------------------------------------------------------------
  */
@@ -45,25 +55,39 @@ struct world_pd {
     void (*notified)(unsigned channel);
     struct {
         unsigned pd, channel; /* whom a notification on this channel reaches, and as what */
-    } to[4];
+    } to[WORLD_CHANNELS];
+    microkit_msginfo (*protected)(microkit_channel channel, microkit_msginfo call);
+    void (*acknowledges)(unsigned channel); /* an interrupt */
+    void (*signals)(unsigned channel);      /* hears of each notification that it sends */
+    unsigned restarts; /* at any stop it may die and start again, so many times */
+    bool device;       /* each wake-up is a step: it may wake itself */
 };
 
 /* What a scenario defines. */
 extern const struct world_pd scenario_pd[];
 extern const unsigned scenario_pds;
-/* Before which accesses there are stops: the more, the more orders, and states. */
-extern const enum world_stops {
-    WORLD_ALL,      /* all */
-    WORLD_NO_HEADS, /* to tails and marks, and before notifications */
-    WORLD_LOOKS,    /* loads of tails and marks */
-} scenario_stops;
+/* Before what there are stops: the more, the more orders, and states. */
+enum {
+    WORLD_LOOKS = 1,   /* loads of tails and marks */
+    WORLD_SAYS = 2,    /* stores to them */
+    WORLD_HEADS = 4,   /* accesses to heads, which only say that there is room */
+    WORLD_SIGNALS = 8, /* notifications */
+    WORLD_TIMES = 16,  /* looks at the clock */
+    WORLD_ALL = 31,
+};
+extern const unsigned scenario_stops;
 void scenario_start(void); /* writes the configurations */
 /* When nobody can run: NULL, or what has been lost. */
 const char *scenario_settled(void);
 bool scenario_served(unsigned client);
+extern uint64_t world_time; /* what sddf_clock_now() says; the scenario's to set */
 
 /* Memory that a step may read or write: to be named by scenario_start(). */
 void world_memory(void *memory, unsigned bytes);
 
-/* How many notifications this protection domain has sent. */
-unsigned world_signals(unsigned pd);
+/*
+ * The protection domain signals on this channel when the tail has passed the mark. From now on each
+ * of these signals must come with entries that were published since the one before, and answer a
+ * request that no other has answered: more is wrong.
+ */
+void world_joint(unsigned pd, unsigned channel, const uint32_t *tail, const uint32_t *mark);

@@ -15,21 +15,31 @@ bool ok = true;
 bool started;
 bool served;
 
+inline look()
+{
+    c_code {
+        now.ok = (world_flags & WORLD_WRONG) == 0;
+        now.served = (world_flags >> 16) == (1u << PDS) - 1;
+        if (!now.ok) {
+            printf("wrong: %s\n", world_why());
+        }
+    };
+    assert(ok)
+}
+
 proctype pd(byte me)
 {
 end:
     do
     :: atomic {
            c_expr { (world_flags >> Ppd->me) & 1 } ->
-           c_code {
-               world_step(Ppd->me);
-               now.ok = (world_flags & WORLD_WRONG) == 0;
-               now.served = (world_flags >> 16) == (1u << PDS) - 1;
-               if (!now.ok) {
-                   printf("wrong: %s\n", world_why());
-               }
-           };
-           assert(ok)
+           c_code { world_step(Ppd->me); };
+           look()
+       }
+    :: atomic {
+           c_expr { (world_flags & WORLD_MORTAL(Ppd->me)) != 0 } ->
+           c_code { world_restart(Ppd->me); };
+           look()
        }
     od
 }

@@ -18,9 +18,10 @@ typedef uint32_t sddf_atomic_u32;
 typedef uint64_t sddf_atomic_u64;
 typedef uint64_t sddf_pair __attribute__((vector_size(16), may_alias));
 
-#define sddf_load_relaxed_u32(word)      (world_stop(__func__), *(word))
-#define sddf_load_acquire_u32(word)      (world_stop(__func__), *(word))
-#define sddf_store_relaxed_u32(word, to) (world_stop(__func__), (void)(*(word) = (to)))
+#define sddf_load_relaxed_u32(word) (world_stop(__func__), *(word))
+#define sddf_load_acquire_u32(word) (world_stop(__func__), *(word))
+#define sddf_store_relaxed_u32(word, to)                                                           \
+    (world_stop(__func__), (void)(*(word) = (to)), world_stored(word))
 #define sddf_store_release_u32(word, to) (world_stop(__func__), (void)(*(word) = (to)))
 #define sddf_load_relaxed_u64(word)      (*(word))
 #define sddf_store_relaxed_u64(word, to) ((void)(*(word) = (to)))
