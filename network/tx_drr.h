@@ -39,6 +39,9 @@ struct tx_drr {
   @     (\forall integer i; 0 <= i < NET_CLIENTS_MAX ==>
   @         TX_DRR_QUANTUM <= p.quantum[i] <= TX_DRR_QUANTUM * NET_TX_WEIGHT_MAX &&
   @         -NET_FRAME_MAX < p.credit[i] <= 2 * p.quantum[i]);
+  @
+  @ // Whoever is awake is one of so many clients.
+  @ predicate tx_drr_among(struct tx_drr p, integer n) = p.awake < pow2(n);
   @*/
 
 /* A weight from 1 to NET_TX_WEIGHT_MAX. */
@@ -57,6 +60,7 @@ static inline void tx_drr_set_weight(struct tx_drr *p, uint32_t client, uint32_t
 /*@ requires \valid(p);
   @ assigns *p;
   @ ensures tx_drr_ok(*p) && p->awake == 0;
+  @ ensures \forall integer n; 0 <= n <= NET_CLIENTS_MAX ==> tx_drr_among(*p, n);
   @*/
 static inline void tx_drr_start(struct tx_drr *p)
 {
@@ -76,6 +80,8 @@ static inline void tx_drr_start(struct tx_drr *p)
 /*@ requires \valid(p) && tx_drr_ok(*p) && client < NET_CLIENTS_MAX;
   @ assigns p->awake;
   @ ensures tx_drr_ok(*p);
+  @ ensures among: \forall integer n; client < n <= NET_CLIENTS_MAX &&
+  @     \old(tx_drr_among(*p, n)) ==> tx_drr_among(*p, n);
   @*/
 static inline void tx_drr_wake(struct tx_drr *p, uint32_t client)
 {
@@ -86,6 +92,8 @@ static inline void tx_drr_wake(struct tx_drr *p, uint32_t client)
 /*@ requires \valid(p) && tx_drr_ok(*p) && p->awake != 0;
   @ assigns p->turn, p->credit[0 .. NET_CLIENTS_MAX - 1];
   @ ensures tx_drr_ok(*p) && \result == p->turn;
+  @ ensures among: \forall integer n; 0 <= n <= NET_CLIENTS_MAX &&
+  @     \old(tx_drr_among(*p, n)) ==> tx_drr_among(*p, n) && \result < n;
   @ ensures something: p->credit[p->turn] > 0;
   @*/
 static inline uint32_t tx_drr_turn(struct tx_drr *p)

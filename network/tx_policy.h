@@ -45,6 +45,11 @@ _Static_assert(TX_POLICY_BURST *TX_DRR_ENTRY < NET_FRAME_MAX, "a debt is less th
   @     tx_signalled_ok(p.signalled) && tx_round_robin_ok(p.round_robin) &&
   @     tx_priority_ok(p.priority) && tx_drr_ok(p.drr);
   @
+  @ // Whoever is awake is one of so many clients.
+  @ predicate tx_policy_among(struct tx_policy p, integer n) =
+  @     tx_signalled_among(p.signalled, n) && tx_round_robin_among(p.round_robin, n) &&
+  @     tx_priority_among(p.priority, n) && tx_drr_among(p.drr, n);
+  @
   @ // It is somebody's turn, of which so many entries and bytes may be used.
   @ predicate tx_policy_permits(struct tx_policy p, integer entries, integer bytes) =
   @     (p.kind == NET_TX_SIGNALLED ==> p.signalled.count > 0) &&
@@ -58,6 +63,7 @@ _Static_assert(TX_POLICY_BURST *TX_DRR_ENTRY < NET_FRAME_MAX, "a debt is less th
 /*@ requires \valid(policy);
   @ assigns *policy;
   @ ensures tx_policy_ok(*policy);
+  @ ensures \forall integer n; 0 <= n <= NET_CLIENTS_MAX ==> tx_policy_among(*policy, n);
   @ ensures \result ==> NET_TX_ROUND_ROBIN <= policy->kind <= NET_TX_DRR;
   @*/
 static inline bool tx_policy_start(struct tx_policy *policy, uint32_t kind)
@@ -76,6 +82,8 @@ static inline bool tx_policy_start(struct tx_policy *policy, uint32_t kind)
   @ requires client < NET_CLIENTS_MAX && 1 <= weight <= NET_TX_WEIGHT_MAX;
   @ assigns policy->drr, policy->priority;
   @ ensures tx_policy_ok(*policy);
+  @ ensures among: \forall integer n; 0 <= n <= NET_CLIENTS_MAX &&
+  @     \old(tx_policy_among(*policy, n)) ==> tx_policy_among(*policy, n);
   @*/
 static inline void tx_policy_add(struct tx_policy *policy, uint32_t client, uint32_t weight,
                                  bool urgent)
@@ -89,6 +97,8 @@ static inline void tx_policy_add(struct tx_policy *policy, uint32_t client, uint
 /*@ requires \valid(policy) && tx_policy_ok(*policy) && client < NET_CLIENTS_MAX;
   @ assigns policy->signalled, policy->round_robin, policy->priority, policy->drr;
   @ ensures tx_policy_ok(*policy);
+  @ ensures among: \forall integer n; client < n <= NET_CLIENTS_MAX &&
+  @     \old(tx_policy_among(*policy, n)) ==> tx_policy_among(*policy, n);
   @*/
 static inline void tx_policy_wake(struct tx_policy *policy, uint32_t client)
 {
@@ -111,6 +121,9 @@ static inline void tx_policy_wake(struct tx_policy *policy, uint32_t client)
 /*@ requires \valid(policy) && tx_policy_ok(*policy) && \valid(turn) && \separated(policy, turn);
   @ assigns *turn, policy->signalled, policy->round_robin, policy->priority, policy->drr;
   @ ensures tx_policy_ok(*policy);
+  @ ensures among: \forall integer n; 0 <= n <= NET_CLIENTS_MAX &&
+  @     \old(tx_policy_among(*policy, n)) ==> tx_policy_among(*policy, n) &&
+  @     (\result ==> turn->client < n);
   @ ensures somebody: \result ==> turn->client < NET_CLIENTS_MAX &&
   @     1 <= turn->entries <= TX_POLICY_BURST && turn->bytes >= 1;
   @ ensures something: \result ==> \forall integer entries, bytes;
@@ -155,6 +168,8 @@ static inline bool tx_policy_next(struct tx_policy *policy, struct tx_turn *turn
 /*@ requires \valid(policy) && tx_policy_ok(*policy) && tx_policy_permits(*policy, entries, bytes);
   @ assigns policy->round_robin, policy->drr;
   @ ensures tx_policy_ok(*policy);
+  @ ensures among: \forall integer n; 0 <= n <= NET_CLIENTS_MAX &&
+  @     \old(tx_policy_among(*policy, n)) ==> tx_policy_among(*policy, n);
   @*/
 static inline void tx_policy_used(struct tx_policy *policy, uint32_t entries, uint32_t bytes)
 {
@@ -170,6 +185,8 @@ static inline void tx_policy_used(struct tx_policy *policy, uint32_t entries, ui
   @ requires policy->kind == NET_TX_SIGNALLED ==> policy->signalled.count > 0;
   @ assigns policy->signalled, policy->round_robin, policy->priority, policy->drr;
   @ ensures tx_policy_ok(*policy);
+  @ ensures among: \forall integer n; 0 <= n <= NET_CLIENTS_MAX &&
+  @     \old(tx_policy_among(*policy, n)) ==> tx_policy_among(*policy, n);
   @*/
 static inline void tx_policy_rest(struct tx_policy *policy)
 {
@@ -192,6 +209,8 @@ static inline void tx_policy_rest(struct tx_policy *policy)
 /*@ requires \valid(policy) && tx_policy_ok(*policy) && client < NET_CLIENTS_MAX;
   @ assigns policy->drr;
   @ ensures tx_policy_ok(*policy);
+  @ ensures among: \forall integer n; 0 <= n <= NET_CLIENTS_MAX &&
+  @     \old(tx_policy_among(*policy, n)) ==> tx_policy_among(*policy, n);
   @*/
 static inline void tx_policy_idle(struct tx_policy *policy, uint32_t client)
 {

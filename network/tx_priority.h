@@ -21,11 +21,15 @@ struct tx_priority {
 /*@ predicate tx_priority_ok(struct tx_priority p) =
   @     p.awake < pow2(NET_CLIENTS_MAX) && p.urgent < pow2(NET_CLIENTS_MAX) &&
   @     p.turn < NET_CLIENTS_MAX;
+  @
+  @ // Whoever is awake is one of so many clients.
+  @ predicate tx_priority_among(struct tx_priority p, integer n) = p.awake < pow2(n);
   @*/
 
 /*@ requires \valid(p);
   @ assigns *p;
   @ ensures tx_priority_ok(*p) && p->awake == 0;
+  @ ensures \forall integer n; 0 <= n <= NET_CLIENTS_MAX ==> tx_priority_among(*p, n);
   @*/
 static inline void tx_priority_start(struct tx_priority *p)
 {
@@ -46,6 +50,8 @@ static inline void tx_priority_set_urgent(struct tx_priority *p, uint32_t client
 /*@ requires \valid(p) && tx_priority_ok(*p) && client < NET_CLIENTS_MAX;
   @ assigns p->awake;
   @ ensures tx_priority_ok(*p);
+  @ ensures among: \forall integer n; client < n <= NET_CLIENTS_MAX &&
+  @     \old(tx_priority_among(*p, n)) ==> tx_priority_among(*p, n);
   @*/
 static inline void tx_priority_wake(struct tx_priority *p, uint32_t client)
 {
@@ -56,6 +62,8 @@ static inline void tx_priority_wake(struct tx_priority *p, uint32_t client)
 /*@ requires \valid(p) && tx_priority_ok(*p) && p->awake != 0;
   @ assigns p->turn;
   @ ensures tx_priority_ok(*p) && \result == p->turn;
+  @ ensures among: \forall integer n; 0 <= n <= NET_CLIENTS_MAX &&
+  @     \old(tx_priority_among(*p, n)) ==> tx_priority_among(*p, n) && \result < n;
   @*/
 static inline uint32_t tx_priority_turn(struct tx_priority *p)
 {

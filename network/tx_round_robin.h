@@ -21,11 +21,15 @@ struct tx_round_robin {
 /*@ predicate tx_round_robin_ok(struct tx_round_robin p) =
   @     p.awake < pow2(NET_CLIENTS_MAX) && p.turn < NET_CLIENTS_MAX &&
   @     p.left <= TX_ROUND_ROBIN_ENTRIES;
+  @
+  @ // Whoever is awake is one of so many clients.
+  @ predicate tx_round_robin_among(struct tx_round_robin p, integer n) = p.awake < pow2(n);
   @*/
 
 /*@ requires \valid(p);
   @ assigns *p;
   @ ensures tx_round_robin_ok(*p) && p->awake == 0;
+  @ ensures \forall integer n; 0 <= n <= NET_CLIENTS_MAX ==> tx_round_robin_among(*p, n);
   @*/
 static inline void tx_round_robin_start(struct tx_round_robin *p)
 {
@@ -37,6 +41,8 @@ static inline void tx_round_robin_start(struct tx_round_robin *p)
 /*@ requires \valid(p) && tx_round_robin_ok(*p) && client < NET_CLIENTS_MAX;
   @ assigns p->awake;
   @ ensures tx_round_robin_ok(*p);
+  @ ensures among: \forall integer n; client < n <= NET_CLIENTS_MAX &&
+  @     \old(tx_round_robin_among(*p, n)) ==> tx_round_robin_among(*p, n);
   @*/
 static inline void tx_round_robin_wake(struct tx_round_robin *p, uint32_t client)
 {
@@ -47,6 +53,8 @@ static inline void tx_round_robin_wake(struct tx_round_robin *p, uint32_t client
 /*@ requires \valid(p) && tx_round_robin_ok(*p) && p->awake != 0;
   @ assigns p->turn, p->left;
   @ ensures tx_round_robin_ok(*p) && p->left > 0 && \result == p->turn;
+  @ ensures among: \forall integer n; 0 <= n <= NET_CLIENTS_MAX &&
+  @     \old(tx_round_robin_among(*p, n)) ==> tx_round_robin_among(*p, n) && \result < n;
   @ ensures goes_on: \old(p->left) > 0 && (p->awake & pow2(\old(p->turn))) != 0 ==>
   @     p->turn == \old(p->turn) && p->left == \old(p->left);
   @*/

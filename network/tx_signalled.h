@@ -27,11 +27,17 @@ struct tx_signalled {
   @     p.first < TX_SIGNALLED_PLACES && p.count <= TX_SIGNALLED_PLACES &&
   @     p.awake < pow2(NET_CLIENTS_MAX) &&
   @     (\forall integer i; 0 <= i < TX_SIGNALLED_PLACES ==> p.line[i] < NET_CLIENTS_MAX);
+  @
+  @ // Whoever waits is one of so many clients. (A place where nobody ever stood has 0.)
+  @ predicate tx_signalled_among(struct tx_signalled p, integer n) =
+  @     (p.count > 0 ==> n > 0) &&
+  @     \forall integer i; 0 <= i < TX_SIGNALLED_PLACES ==> p.line[i] < n || p.line[i] == 0;
   @*/
 
 /*@ requires \valid(p);
   @ assigns *p;
   @ ensures tx_signalled_ok(*p) && p->count == 0;
+  @ ensures \forall integer n; 0 <= n <= NET_CLIENTS_MAX ==> tx_signalled_among(*p, n);
   @*/
 static inline void tx_signalled_start(struct tx_signalled *p)
 {
@@ -39,7 +45,7 @@ static inline void tx_signalled_start(struct tx_signalled *p)
     p->first = 0;
     p->count = 0;
     /*@ loop invariant 0 <= i <= TX_SIGNALLED_PLACES;
-      @ loop invariant \forall integer j; 0 <= j < i ==> p->line[j] < NET_CLIENTS_MAX;
+      @ loop invariant \forall integer j; 0 <= j < i ==> p->line[j] == 0;
       @ loop assigns i, p->line[0 .. TX_SIGNALLED_PLACES - 1];
       @ loop variant TX_SIGNALLED_PLACES - i;
       @*/
@@ -51,6 +57,8 @@ static inline void tx_signalled_start(struct tx_signalled *p)
 /*@ requires \valid(p) && tx_signalled_ok(*p) && client < NET_CLIENTS_MAX;
   @ assigns *p;
   @ ensures tx_signalled_ok(*p);
+  @ ensures among: \forall integer n; client < n <= NET_CLIENTS_MAX &&
+  @     \old(tx_signalled_among(*p, n)) ==> tx_signalled_among(*p, n);
   @*/
 static inline void tx_signalled_wake(struct tx_signalled *p, uint32_t client)
 {
@@ -66,6 +74,8 @@ static inline void tx_signalled_wake(struct tx_signalled *p, uint32_t client)
 /*@ requires \valid_read(p) && tx_signalled_ok(*p) && p->count > 0;
   @ assigns \nothing;
   @ ensures \result == p->line[p->first] && \result < NET_CLIENTS_MAX;
+  @ ensures among: \forall integer n; 0 <= n <= NET_CLIENTS_MAX && tx_signalled_among(*p, n) ==>
+  @     \result < n;
   @*/
 static inline uint32_t tx_signalled_turn(const struct tx_signalled *p)
 {
@@ -76,6 +86,8 @@ static inline uint32_t tx_signalled_turn(const struct tx_signalled *p)
 /*@ requires \valid(p) && tx_signalled_ok(*p) && p->count > 0;
   @ assigns p->awake, p->first, p->count;
   @ ensures tx_signalled_ok(*p) && p->count == \old(p->count) - 1;
+  @ ensures among: \forall integer n; 0 <= n <= NET_CLIENTS_MAX &&
+  @     \old(tx_signalled_among(*p, n)) ==> tx_signalled_among(*p, n);
   @*/
 static inline void tx_signalled_rest(struct tx_signalled *p)
 {

@@ -30,6 +30,8 @@
   @ lemma fact_pow2_order: \forall integer m, n; 0 <= m <= 64 ==> 0 <= n <= 64 ==>
   @     (m < n <==> pow2(m) < pow2(n));
   @ lemma fact_pow2_64: pow2(64) == 0x10000000000000000;
+  @ lemma fact_and_below: \forall integer a, b, n; 0 <= n <= 64 ==> 0 <= a ==> 0 <= b ==>
+  @     (a == pow2(n) && b < a) || (b == pow2(n) && a < b) ==> (a & b) == 0;
   @*/
 #endif
 
