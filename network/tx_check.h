@@ -71,19 +71,19 @@ static inline enum net_stat tx_check_entry(const struct net_entry *entry)
  * who claims one speaks for any that is no other client's by the configuration. Rare enough to look
  * through the clients.
  */
-/*@ requires \valid_read(senders) && tx_senders_ok(*senders) && \valid_read(client);
+/*@ requires \valid_read(senders) && tx_senders_ok(*senders);
   @ requires \valid_read(frame + (0 .. length - 1));
   @ assigns \nothing;
   @*/
-static inline bool tx_check_arp(const struct tx_senders *senders, const struct tx_sender *client,
+static inline bool tx_check_arp(const struct tx_senders *senders, struct tx_sender client,
                                 const uint8_t *frame, uint32_t length)
 {
     struct frame_arp_sender sender;
-    if (!frame_read_arp_sender(frame, length, &sender) || sender.mac != client->mac) {
+    if (!frame_read_arp_sender(frame, length, &sender) || sender.mac != client.mac) {
         return false;
     }
-    if (sender.ipv4 == 0 || client->ipv4 != 0) {
-        return sender.ipv4 == 0 || sender.ipv4 == client->ipv4;
+    if (sender.ipv4 == 0 || client.ipv4 != 0) {
+        return sender.ipv4 == 0 || sender.ipv4 == client.ipv4;
     }
     /*@ loop invariant 0 <= i <= senders->count;
       @ loop assigns i;
@@ -98,35 +98,35 @@ static inline bool tx_check_arp(const struct tx_senders *senders, const struct t
 }
 
 /* May the client send with this source address? */
-/*@ requires \valid_read(senders) && tx_senders_ok(*senders) && \valid_read(client);
+/*@ requires \valid_read(senders) && tx_senders_ok(*senders);
   @ requires from < FRAME_MACS;
   @ assigns \nothing;
-  @ ensures its_own: \result && !client->any_mac ==> from == client->mac;
-  @ ensures somebodys: \result && client->any_mac ==>
+  @ ensures its_own: \result && !client.any_mac ==> from == client.mac;
+  @ ensures somebodys: \result && client.any_mac ==>
   @     \exists integer owner; mac_table_has(senders->macs, from, owner);
   @*/
-static inline bool tx_check_from(const struct tx_senders *senders, const struct tx_sender *client,
+static inline bool tx_check_from(const struct tx_senders *senders, struct tx_sender client,
                                  uint64_t from)
 {
-    return client->any_mac ? mac_table_find(&senders->macs, from) != MAC_TABLE_NONE
-                           : from == client->mac;
+    return client.any_mac ? mac_table_find(&senders->macs, from) != MAC_TABLE_NONE
+                          : from == client.mac;
 }
 
 /* The frame, whose entry is good. */
-/*@ requires \valid_read(senders) && tx_senders_ok(*senders) && \valid_read(client);
+/*@ requires \valid_read(senders) && tx_senders_ok(*senders);
   @ requires NET_FRAME_MIN <= length <= NET_FRAME_MAX && \valid_read(frame + (0 .. length - 1));
   @ assigns \nothing;
   @ ensures 0 <= \result <= NET_STAT_COUNT;
   @*/
 static inline enum net_stat tx_check_frame(const struct tx_senders *senders,
-                                           const struct tx_sender *client, const uint8_t *frame,
+                                           struct tx_sender client, const uint8_t *frame,
                                            uint32_t length)
 {
     struct frame_header header = frame_read_header(frame);
     if (!tx_check_from(senders, client, header.from)) {
         return NET_STAT_REFUSED_MAC;
     }
-    if (!client->any_mac &&
+    if (!client.any_mac &&
         ((header.type == FRAME_ARP && !tx_check_arp(senders, client, frame, length)) ||
          frame_hides_arp(frame, length, header.type))) {
         return NET_STAT_REFUSED_ARP;

@@ -17,6 +17,8 @@
 #define TX_RANGES_PIECES 256
 
 /* One client's buffers as the device sees them. */
+#define TX_RANGES_NONE UINT32_MAX
+
 struct tx_range {
     uint64_t begin;
     uint64_t end;
@@ -90,22 +92,21 @@ static inline void tx_ranges_index(struct tx_ranges *ranges)
     }
 }
 
-/* The range that an IO address lies in, or NULL. */
+/* The range that an IO address lies in, by its number, or TX_RANGES_NONE. */
 /*@ requires \valid_read(ranges) && ranges->count <= NET_CLIENTS_MAX;
   @ requires ranges->count > 0 ==> ranges->shift < 64;
   @ assigns \nothing;
-  @ ensures inside: \result != \null ==> \exists integer i; 0 <= i < ranges->count &&
-  @     \result == &ranges->range[i] && ranges->range[i].begin <= address < ranges->range[i].end;
+  @ ensures inside: \result != TX_RANGES_NONE ==> \result < ranges->count &&
+  @     ranges->range[\result].begin <= address < ranges->range[\result].end;
   @*/
-static inline const struct tx_range *tx_ranges_find(const struct tx_ranges *ranges,
-                                                    uint64_t address)
+static inline uint32_t tx_ranges_find(const struct tx_ranges *ranges, uint64_t address)
 {
     if (ranges->count == 0 || address < ranges->range[0].begin) {
-        return NULL;
+        return TX_RANGES_NONE;
     }
     const uint64_t piece = (address - ranges->range[0].begin) >> ranges->shift;
     if (piece >= TX_RANGES_PIECES) {
-        return NULL;
+        return TX_RANGES_NONE;
     }
     uint32_t at = ranges->first[piece];
     /*@ loop assigns at;
@@ -114,5 +115,5 @@ static inline const struct tx_range *tx_ranges_find(const struct tx_ranges *rang
     while (at < ranges->count && address >= ranges->range[at].end) {
         at++;
     }
-    return at < ranges->count && address >= ranges->range[at].begin ? &ranges->range[at] : NULL;
+    return at < ranges->count && address >= ranges->range[at].begin ? at : TX_RANGES_NONE;
 }

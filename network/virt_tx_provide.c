@@ -14,40 +14,38 @@ struct departure {
 };
 
 /* Takes what a client says, as far as it can be true. From here on the buffer is ours. */
-static bool departure_take(uint32_t number, struct departure *departure)
+static bool departure_take(uint32_t number, struct tx_client *client, struct departure *departure)
 {
-    struct tx_client *client = &virt_tx.client[number];
-    const struct net_entry *entry = &departure->entry;
-    uint32_t buffer = buffers_find(entry->address, client->buffer_count);
+    uint32_t buffer = buffers_find(departure->entry.address, client->buffer_count);
     if (buffer == BUFFERS_NONE) {
         tally_add(&client->tally, NET_STAT_REFUSED_ADDRESS, 1);
         return false;
     }
-    if (client->owner[buffer] != TX_OWNER_CLIENT) {
+    if (tx_owners[client->first + buffer] != TX_OWNER_CLIENT) {
         tally_add(&client->tally, NET_STAT_REFUSED_OWNER, 1);
         return false;
     }
-    enum net_stat fault = tx_check_entry(entry);
+    enum net_stat fault = tx_check_entry(&departure->entry);
     if (fault != NET_STAT_COUNT) {
         tally_add(&client->tally, fault, 1);
-        virt_tx_give_back(number, buffer);
+        virt_tx_give_back(number, client, buffer);
         return false;
     }
-    client->owner[buffer] = TX_OWNER_SELF;
+    tx_owners[client->first + buffer] = TX_OWNER_SELF;
     departure->buffer = buffer;
     return true;
 }
 
 /* There is room for it in the driver's queue. Its length, or 0 if it was refused. */
-static uint32_t departure_send(uint32_t number, const struct departure *departure)
+static uint32_t departure_send(uint32_t number, struct tx_client *client,
+                               const struct departure *departure)
 {
-    struct tx_client *client = &virt_tx.client[number];
     struct net_entry entry = departure->entry;
-    enum net_stat fault = tx_check_frame(&virt_tx.senders, &virt_tx.senders.sender[number],
+    enum net_stat fault = tx_check_frame(&virt_tx.senders, virt_tx.senders.sender[number],
                                          client->data + entry.address, entry.length);
     if (fault != NET_STAT_COUNT) {
         tally_add(&client->tally, fault, 1);
-        virt_tx_give_back(number, departure->buffer);
+        virt_tx_give_back(number, client, departure->buffer);
         return 0;
     }
     if (virt_tx.incoherent) {
@@ -55,7 +53,7 @@ static uint32_t departure_send(uint32_t number, const struct departure *departur
     }
     entry.address += client->io_address;
     net_queue_enqueue(&virt_tx.driver_active, entry);
-    client->owner[departure->buffer] = TX_OWNER_DRIVER;
+    tx_owners[client->first + departure->buffer] = TX_OWNER_DRIVER;
     client->in_flight++;
     if (client->in_flight > client->buffer_count / 2) {
         virt_tx.hungry |= bits_one(number);
@@ -69,9 +67,8 @@ static uint32_t departure_send(uint32_t number, const struct departure *departur
  * Takes so many entries, for which there is room at the driver, or fewer that are so many bytes:
  * all headers are fetched ahead, then one frame after the other is judged.
  */
-static void turn_take(const struct tx_turn *turn)
+static void turn_take(const struct tx_turn *turn, struct tx_client *client)
 {
-    struct tx_client *client = &virt_tx.client[turn->client];
     struct departure batch[TX_POLICY_BURST];
     uint32_t count = 0;
     uint32_t entries = 0;
@@ -79,7 +76,7 @@ static void turn_take(const struct tx_turn *turn)
     while (entries < turn->entries && bytes < turn->bytes) {
         entries++;
         if (net_queue_dequeue(&client->active, &batch[count].entry) &&
-            departure_take(turn->client, &batch[count])) {
+            departure_take(turn->client, client, &batch[count])) {
             __builtin_prefetch(client->data + batch[count].entry.address);
             bytes += batch[count].entry.length;
             count++;
@@ -87,7 +84,7 @@ static void turn_take(const struct tx_turn *turn)
     }
     uint32_t sent = 0;
     for (uint32_t i = 0; i < count; i++) {
-        sent += departure_send(turn->client, &batch[i]);
+        sent += departure_send(turn->client, client, &batch[i]);
     }
     client->budget -= entries;
     tx_policy_used(&virt_tx.policy, entries, sent);
@@ -99,7 +96,7 @@ static void turn_take(const struct tx_turn *turn)
 /* It has sent all that its limit lets it, for now, and has more. */
 static void client_hold(uint32_t number)
 {
-    uint64_t until = tx_limit_until(&virt_tx.client[number].limit);
+    uint64_t until = tx_limit_until(&tx_clients[number].limit);
     virt_tx.held |= bits_one(number);
     if (until < virt_tx.held_until) {
         virt_tx.held_until = until;
@@ -116,7 +113,7 @@ static void clients_release(uint64_t now)
     virt_tx.held_until = TX_LIMIT_NEVER;
     for (uint64_t left = virt_tx.held; left != 0; left &= left - 1) {
         uint32_t number = bits_first(left);
-        uint64_t until = tx_limit_until(&virt_tx.client[number].limit);
+        uint64_t until = tx_limit_until(&tx_clients[number].limit);
         if (until <= now) {
             virt_tx.held &= ~bits_one(number);
             virt_tx_wake(number);
@@ -127,9 +124,8 @@ static void clients_release(uint64_t now)
 }
 
 /* A client's first turn in a pass: what it may send in this pass is what its queue holds now. */
-static void client_begin(uint32_t number, uint64_t now)
+static void client_begin(uint32_t number, struct tx_client *client, uint64_t now)
 {
-    struct tx_client *client = &virt_tx.client[number];
     virt_tx.fresh &= ~bits_one(number);
     virt_tx.touched |= bits_one(number);
     client->budget = sddf_queue_available(&client->active);
@@ -144,7 +140,7 @@ static bool drained_request(uint64_t drained)
     bool more = false;
     for (; drained != 0; drained &= drained - 1) {
         uint32_t number = bits_first(drained);
-        if (!sddf_queue_request_signal(&virt_tx.client[number].active)) {
+        if (!sddf_queue_request_signal(&tx_clients[number].active)) {
             virt_tx_wake(number);
             more = true;
         } else {
@@ -161,24 +157,23 @@ bool virt_tx_provide(uint64_t now)
     clients_release(now);
     virt_tx.fresh = UINT64_MAX;
     while (tx_policy_next(&virt_tx.policy, &turn)) {
-        struct tx_client *client = &virt_tx.client[turn.client];
         if ((virt_tx.fresh & bits_one(turn.client)) != 0) {
-            client_begin(turn.client, now);
+            client_begin(turn.client, &tx_clients[turn.client], now);
         }
-        if (client->budget == 0) {
+        if (tx_clients[turn.client].budget == 0) {
             tx_policy_rest(&virt_tx.policy);
             drained |= bits_one(turn.client);
             continue;
         }
-        if (tx_limit_is(&client->limit)) {
-            turn.bytes = setup_min(turn.bytes, tx_limit_bytes(&client->limit));
+        if (tx_limit_is(&tx_clients[turn.client].limit)) {
+            turn.bytes = setup_min(turn.bytes, tx_limit_bytes(&tx_clients[turn.client].limit));
         }
         if (turn.bytes == 0) {
             tx_policy_rest(&virt_tx.policy);
             client_hold(turn.client);
             continue;
         }
-        turn.entries = setup_min(setup_min(turn.entries, client->budget),
+        turn.entries = setup_min(setup_min(turn.entries, tx_clients[turn.client].budget),
                                  sddf_queue_space(&virt_tx.driver_active, turn.entries));
         if (turn.entries == 0) {
             /*
@@ -188,8 +183,8 @@ bool virt_tx_provide(uint64_t now)
              */
             break;
         }
-        turn_take(&turn);
-        if (client->budget == 0) { /* as in its next turn, without one */
+        turn_take(&turn, &tx_clients[turn.client]);
+        if (tx_clients[turn.client].budget == 0) { /* as in its next turn, without one */
             tx_policy_rest(&virt_tx.policy);
             drained |= bits_one(turn.client);
         }

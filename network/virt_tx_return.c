@@ -5,20 +5,51 @@
 #include "setup.h"
 #include "virt_tx.h"
 
+static void client_provide_spares(uint32_t number, struct tx_client *client)
+{
+    virt_tx.touched |= bits_one(number);
+    while (client->spare_count > 0 &&
+           virt_tx_client_provide(client, tx_spares[client->first + client->spare_count - 1])) {
+        client->spare_count--;
+    }
+    if (client->spare_count == 0) {
+        virt_tx.owed &= ~bits_one(number);
+    }
+}
+
 static void clients_provide_spares(void)
 {
     for (uint64_t left = virt_tx.owed; left != 0; left &= left - 1) {
         uint32_t number = bits_first(left);
-        struct tx_client *client = &virt_tx.client[number];
-        virt_tx.touched |= bits_one(number);
-        while (client->spare_count > 0 &&
-               virt_tx_client_provide(client, client->spare[client->spare_count - 1])) {
-            client->spare_count--;
-        }
-        if (client->spare_count == 0) {
-            virt_tx.owed &= ~bits_one(number);
-        }
+        client_provide_spares(number, &tx_clients[number]);
     }
+}
+
+/* The device is done with this buffer, the driver says. */
+static void client_return(uint32_t number, struct tx_client *client, uint32_t buffer)
+{
+    if (tx_owners[client->first + buffer] != TX_OWNER_DRIVER) {
+        tally_add(&virt_tx.tally, NET_STAT_REFUSED_OWNER, 1);
+        return;
+    }
+    client->in_flight--;
+    if (client->in_flight <= client->buffer_count / 2) {
+        virt_tx.hungry &= ~bits_one(number);
+    }
+    virt_tx_give_back(number, client, buffer);
+}
+
+/* Whose buffer is it, if anybody's? */
+static void buffer_return(uint64_t address)
+{
+    uint32_t at = tx_ranges_find(&virt_tx.ranges, address);
+    if (at == TX_RANGES_NONE) {
+        tally_add(&virt_tx.tally, NET_STAT_REFUSED_ADDRESS, 1);
+        return;
+    }
+    uint32_t number = virt_tx.ranges.range[at].client;
+    uint64_t offset = address - virt_tx.ranges.range[at].begin;
+    client_return(number, &tx_clients[number], (uint32_t)(offset / NET_BUFFER_SIZE));
 }
 
 void virt_tx_return(void)
@@ -27,22 +58,7 @@ void virt_tx_return(void)
     uint32_t left = sddf_queue_available(&virt_tx.driver_free);
     struct net_entry entry;
     while (left-- > 0 && net_queue_dequeue(&virt_tx.driver_free, &entry)) {
-        const struct tx_range *range = tx_ranges_find(&virt_tx.ranges, entry.address);
-        if (range == NULL) {
-            tally_add(&virt_tx.tally, NET_STAT_REFUSED_ADDRESS, 1);
-            continue;
-        }
-        uint32_t buffer = (uint32_t)((entry.address - range->begin) / NET_BUFFER_SIZE);
-        struct tx_client *client = &virt_tx.client[range->client];
-        if (client->owner[buffer] != TX_OWNER_DRIVER) {
-            tally_add(&virt_tx.tally, NET_STAT_REFUSED_OWNER, 1);
-            continue;
-        }
-        client->in_flight--;
-        if (client->in_flight <= client->buffer_count / 2) {
-            virt_tx.hungry &= ~bits_one(range->client);
-        }
-        virt_tx_give_back(range->client, buffer);
+        buffer_return(entry.address);
     }
 }
 
@@ -55,7 +71,7 @@ bool virt_tx_return_request(void)
 {
     uint32_t enough = virt_tx.driver_enough;
     for (uint64_t left = virt_tx.hungry; left != 0; left &= left - 1) {
-        enough = setup_min(enough, virt_tx.client[bits_first(left)].buffer_count / 2);
+        enough = setup_min(enough, tx_clients[bits_first(left)].buffer_count / 2);
     }
     enough = setup_max(enough, 1);
     if (enough == virt_tx.asked_for && virt_tx.driver_free.head == virt_tx.asked_at) {

@@ -338,12 +338,13 @@ static void test_ranges(void **unused)
                 const struct tx_range *near = &all[random_below(count)];
                 address = (probe % 2 == 0 ? near->begin : near->end) + random_below(5) - 2;
             }
-            const struct tx_range *found = tx_ranges_find(&ranges, address);
+            uint32_t found = tx_ranges_find(&ranges, address);
             uint32_t wanted = CLIENTS;
             for (uint32_t i = 0; i < count; i++) {
                 wanted = address >= all[i].begin && address < all[i].end ? i : wanted;
             }
-            assert_int_equal(found == NULL ? CLIENTS : found->client, wanted);
+            assert_int_equal(found == TX_RANGES_NONE ? CLIENTS : ranges.range[found].client,
+                             wanted);
         }
     }
 }

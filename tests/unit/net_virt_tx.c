@@ -109,14 +109,15 @@ static void assert_account(void)
         uint32_t ours = 0;
         uint32_t at_driver = 0;
         for (uint32_t i = 0; i < BUFFERS; i++) {
-            ours += virt_tx.client[c].owner[i] == TX_OWNER_SELF;
-            at_driver += virt_tx.client[c].owner[i] == TX_OWNER_DRIVER;
+            ours += tx_owners[tx_clients[c].first + i] == TX_OWNER_SELF;
+            at_driver += tx_owners[tx_clients[c].first + i] == TX_OWNER_DRIVER;
         }
-        assert_int_equal(ours, virt_tx.client[c].spare_count);
+        assert_int_equal(ours, tx_clients[c].spare_count);
         for (uint32_t i = 0; i < ours; i++) {
-            assert_int_equal(virt_tx.client[c].owner[virt_tx.client[c].spare[i]], TX_OWNER_SELF);
+            uint32_t spare = tx_spares[tx_clients[c].first + i];
+            assert_int_equal(tx_owners[tx_clients[c].first + spare], TX_OWNER_SELF);
         }
-        assert_int_equal(at_driver, virt_tx.client[c].in_flight);
+        assert_int_equal(at_driver, tx_clients[c].in_flight);
         assert_int_equal(virt_tx.hungry >> c & 1, at_driver > BUFFERS / 2);
     }
 }
@@ -362,7 +363,7 @@ static void test_hungry_client_is_not_left_waiting(void **state)
         }
     }
     assert_int_equal(returned, BUFFERS);
-    assert_true(virt_tx.client[A].in_flight <= BUFFERS / 2);
+    assert_true(tx_clients[A].in_flight <= BUFFERS / 2);
     assert_true(rig_waiting(&peer[A]) >= BUFFERS / 2);
     assert_account();
 }
@@ -382,7 +383,7 @@ static void a_never_rests(void)
     }
     if (turns < TURNS_MAX) {
         /* It does not wait until its slots are its own again. */
-        sddf_store_release_u32(&peer[A].out.own->tail, virt_tx.client[A].active.head + BUFFERS);
+        sddf_store_release_u32(&peer[A].out.own->tail, tx_clients[A].active.head + BUFFERS);
     }
 }
 
@@ -407,15 +408,15 @@ static void test_client_that_looks_full_loses_nothing(void **state)
     uint64_t offset = send_good(A);
     fake_microkit_wake(CH_A);
     sddf_store_relaxed_u32(&peer[A].in.own->head, 0); /* as if it had not taken a buffer */
-    virt_tx.client[A].free.head = 0;
+    tx_clients[A].free.head = 0;
     rig_send_at(&driver, rig_take(&driver).address, 0);
     fake_microkit_wake(CH_DRIVER);
-    assert_int_equal(virt_tx.client[A].spare_count, 1);
+    assert_int_equal(tx_clients[A].spare_count, 1);
     assert_account();
     sddf_store_relaxed_u32(&peer[A].in.own->head, 1);
     fake_microkit_wake(CH_B);
-    assert_int_equal(virt_tx.client[A].spare_count, 0);
-    assert_int_equal(virt_tx.client[A].owner[offset / 2048], TX_OWNER_CLIENT);
+    assert_int_equal(tx_clients[A].spare_count, 0);
+    assert_int_equal(tx_owners[tx_clients[A].first + offset / 2048], TX_OWNER_CLIENT);
     assert_account();
 }
 
@@ -522,7 +523,7 @@ static void test_limits_at_the_ends_of_their_range(void **state)
         sddf_net_config.client[B].limit = cases[i].limit;
         sddf_net_config.client[B].window = cases[i].window;
         init();
-        assert_int_equal(running, cases[i].good);
+        assert_int_equal(virt_tx.running, cases[i].good);
     }
 }
 

@@ -113,7 +113,7 @@ static void fuzz_frame_leaves(uint32_t neighbour, const struct net_entry *entry,
 static void fuzz_account(void)
 {
     for (uint32_t c = 0; c < CLIENTS; c++) {
-        const struct tx_client *client = &virt_tx.client[c];
+        const struct tx_client *client = &tx_clients[c];
         uint32_t ours = 0;
         uint32_t at_driver = 0;
         for (uint32_t i = 0; i < FUZZ_BUFFERS; i++) {
@@ -122,7 +122,7 @@ static void fuzz_account(void)
                                   : by == 1 ? TX_OWNER_DRIVER
                                             : TX_OWNER_CLIENT;
             fuzz_check(by == 0 || by == 1 || by == 1u << (A + c), "a buffer is in two places");
-            fuzz_check(client->owner[i] == owner, "a buffer is lost");
+            fuzz_check(tx_owners[client->first + i] == owner, "a buffer is lost");
             ours += by == 0;
             at_driver += by == 1;
         }
@@ -207,7 +207,7 @@ static void fuzz_run(void)
     fuzz_steps_begin();
     init();
     if (more >= 244) {
-        fuzz_check(!running, "it runs with a bad configuration");
+        fuzz_check(!virt_tx.running, "it runs with a bad configuration");
         notified(1);
         *c = good;
         return;
@@ -240,11 +240,11 @@ static void fuzz_run(void)
     fuzz_wake(1); /* what was returned without a signal */
     for (uint32_t i = 0; i < CLIENTS; i++) {
         const struct fuzz_neighbour *n = &fuzz_neighbour[A + i];
-        uint32_t away = virt_tx.client[i].in_flight + virt_tx.client[i].spare_count +
-                        (n->tail - n->out.consumer->head);
+        uint32_t away =
+            tx_clients[i].in_flight + tx_clients[i].spare_count + (n->tail - n->out.consumer->head);
         fuzz_check(n->hostile || fuzz_has(n) + away == FUZZ_BUFFERS,
                    "an honest client has lost a buffer");
-        fuzz_check(n->hostile || virt_tx.client[i].spare_count == 0,
+        fuzz_check(n->hostile || tx_clients[i].spare_count == 0,
                    "an honest client's buffer is kept back");
     }
 }

@@ -6,7 +6,7 @@
 
 unsigned peek_spare(uint32_t client, uint32_t *buffers)
 {
-    const struct tx_client *c = &virt_tx.client[client];
-    memcpy(buffers, c->spare, c->spare_count * sizeof(buffers[0]));
+    const struct tx_client *c = &tx_clients[client];
+    memcpy(buffers, &tx_spares[c->first], c->spare_count * sizeof(buffers[0]));
     return c->spare_count;
 }
