@@ -31,7 +31,7 @@ static inline uint64_t bits_below(uint32_t count)
 /*@ requires set != 0;
   @ assigns \nothing;
   @ ensures inside: \forall integer n; 0 <= n <= 64 && set < pow2(n) ==> \result < n;
-  @ ensures \result < 64;
+  @ ensures \result < 64 && bits_has(set, \result);
   @*/
 static inline uint32_t bits_first(uint64_t set)
 {

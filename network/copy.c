@@ -45,13 +45,57 @@ static struct sddf_queue_producer rx_free;
 static struct sddf_queue_producer client_active;
 static struct sddf_queue_consumer client_free;
 static uint64_t sent; /* entries of client_active, from the first on */
-static uint64_t
-    sent_as[NET_REGION_BUFFERS_MAX]; /* which of them last brought this buffer; 0: none */
+/* Which of them last brought this buffer; 0: none. */
+static uint64_t sent_as[NET_REGION_BUFFERS_MAX];
 static uint32_t looks; /* entries of client_free that may still be looked at in this pass */
 static struct tally tally;
 static struct net_stats *stats;
 
+/* ---- what holds between two steps ---------------------------------------------------------- */
+
+/* More frames have been sent than there will ever be; what holds of their numbers ends there. */
+/*@ ghost int worn; */
+
+/* An entry brings one buffer, and one that is yet to come has brought none. */
+/*@ predicate copy_numbers = worn || (sent < 0x8000000000000000 &&
+  @     (\forall integer b; 0 <= b < buffer_count ==> sent_as[b] <= sent) &&
+  @     (\forall integer b, c; 0 <= b < c < buffer_count && sent_as[b] != 0 ==>
+  @         sent_as[b] != sent_as[c]));
+  @
+  @ // The client has taken the entry that last brought it this buffer: it is not on its way.
+  @ predicate copy_held(integer b) =
+  @     worn || sent_as[b] + (uint32_t)(client_active.tail - client_active.head) <= sent;
+  @ predicate copy_data =
+  @     1 <= buffer_count <= NET_REGION_BUFFERS_MAX &&
+  @     1 <= dma_buffer_count <= NET_REGION_BUFFERS_MAX &&
+  @     \valid(data + (0 .. buffer_count * NET_BUFFER_SIZE - 1)) &&
+  @     \valid_read(dma + (0 .. dma_buffer_count * NET_BUFFER_SIZE - 1)) &&
+  @     \separated(data + (0 .. buffer_count * NET_BUFFER_SIZE - 1),
+  @         dma + (0 .. dma_buffer_count * NET_BUFFER_SIZE - 1));
+  @ predicate copy_rx =
+  @     sddf_consumer_ok(rx_active) && sddf_consumer_slots(rx_active, net_queue_words) &&
+  @     sddf_producer_ok(rx_free) && sddf_producer_slots(rx_free, net_queue_words);
+  @ predicate copy_client =
+  @     sddf_producer_ok(client_active) && sddf_producer_slots(client_active, net_queue_words) &&
+  @     sddf_consumer_ok(client_free) && sddf_consumer_slots(client_free, net_queue_words);
+  @ predicate copy_stats = tally_ok(tally) && tally_page(stats, 0);
+  @ predicate copy_ok = copy_numbers && copy_data && copy_rx && copy_client && copy_stats;
+  @*/
+
+/* What a frame may change. */
+#define COPY_NUMBERS sent, sent_as[..], worn
+#define COPY_FRAME                                                                                 \
+    client_active.head, client_active.tail, client_free.head, client_free.tail, looks, tally,      \
+        COPY_NUMBERS, data[0..buffer_count * NET_BUFFER_SIZE - 1]
+
+/* ---- one frame ----------------------------------------------------------------------------- */
+
 /* Has the client taken the entry that last brought it this buffer? */
+/*@ requires copy_numbers && sddf_producer_ok(client_active) && buffer < buffer_count;
+  @ requires buffer_count <= NET_REGION_BUFFERS_MAX;
+  @ assigns client_active.head;
+  @ ensures sddf_producer_ok(client_active) && (\result ==> copy_held(buffer));
+  @*/
 static bool client_holds(uint32_t buffer)
 {
     uint64_t waiting = client_active.tail - client_active.head;
@@ -64,9 +108,19 @@ static bool client_holds(uint32_t buffer)
 }
 
 /* The next buffer that the client offers and holds, or BUFFERS_NONE. */
+/*@ requires copy_numbers && copy_client && tally_ok(tally);
+  @ requires buffer_count <= NET_REGION_BUFFERS_MAX;
+  @ assigns client_active.head, client_free.head, client_free.tail, looks, tally;
+  @ ensures copy_client && tally_ok(tally);
+  @ ensures \result == BUFFERS_NONE || (\result < buffer_count && copy_held(\result));
+  @*/
 static uint32_t client_buffer(void)
 {
     struct net_entry entry;
+    /*@ loop invariant copy_client && tally_ok(tally);
+      @ loop assigns entry, client_active.head, client_free.head, client_free.tail, looks, tally;
+      @ loop variant looks;
+      @*/
     while (looks > 0 && net_queue_dequeue(&client_free, &entry)) {
         looks--;
         uint32_t buffer = buffers_find(entry.address, buffer_count);
@@ -81,7 +135,35 @@ static uint32_t client_buffer(void)
     return BUFFERS_NONE;
 }
 
+/* A frame that lies in one buffer of the DMA region. */
+/*@ predicate copy_arrived(struct net_entry e) =
+  @     NET_FRAME_MIN <= e.length <= NET_FRAME_MAX &&
+  @     e.address + e.length <= dma_buffer_count * NET_BUFFER_SIZE;
+  @*/
+
+/* The entry brings the client a frame in a buffer that it holds; from here on it does not. */
+/*@ requires copy_numbers && copy_client && buffer < buffer_count <= NET_REGION_BUFFERS_MAX;
+  @ requires held: copy_held(buffer);
+  @ requires inside: buffer * NET_BUFFER_SIZE <= entry.address &&
+  @     entry.address + entry.length <= (buffer + 1) * NET_BUFFER_SIZE;
+  @ assigns client_active.head, client_active.tail, sent, sent_as[buffer], worn;
+  @ ensures copy_numbers && copy_client;
+  @*/
+static bool client_give(uint32_t buffer, struct net_entry entry)
+{
+    if (!net_queue_enqueue(&client_active, entry)) {
+        return false; /* it has taken back the room that it had given */
+    }
+    sent_as[buffer] = ++sent;
+    /*@ ghost worn = worn || sent >= 0x8000000000000000; */
+    return true;
+}
+
 /* Copies one frame, which lies in the DMA region, and hands it on; or drops it. */
+/*@ requires copy_ok && \valid_read(arrived) && copy_arrived(*arrived);
+  @ assigns COPY_FRAME;
+  @ ensures copy_ok;
+  @*/
 static void frame_hand_on(const struct net_entry *arrived)
 {
     if (sddf_queue_space(&client_active, 1) == 0) {
@@ -99,14 +181,23 @@ static void frame_hand_on(const struct net_entry *arrived)
         .flags = arrived->flags & NET_CSUM_VERIFIED,
     };
     frame_copy(data + entry.address, dma + arrived->address, arrived->length);
-    net_queue_enqueue(&client_active, entry);
-    sent_as[buffer] = ++sent;
+    if (!client_give(buffer, entry)) {
+        tally_add(&tally, NET_STAT_DROP_FULL, 1);
+        return;
+    }
     tally_add(&tally, NET_STAT_RX_PACKETS, 1);
     tally_add(&tally, NET_STAT_RX_BYTES, arrived->length);
     tally_add(&tally, NET_STAT_COPIED_BYTES, arrived->length);
 }
 
-/* Why a frame cannot be where virt_rx says; NET_STAT_COUNT if it can. */
+/* Why a frame cannot be where virt_rx says, in one buffer; NET_STAT_COUNT if it can. */
+/*@ requires \valid_read(entry);
+  @ assigns \nothing;
+  @ ensures \result == NET_STAT_COUNT || \result == NET_STAT_REFUSED_LENGTH ||
+  @     \result == NET_STAT_REFUSED_ADDRESS;
+  @ ensures \result == NET_STAT_COUNT && entry->address < dma_buffer_count * NET_BUFFER_SIZE ==>
+  @     copy_arrived(*entry);
+  @*/
 static enum net_stat arrival_fault(const struct net_entry *entry)
 {
     if (!buffers_length_ok(entry->length)) {
@@ -116,37 +207,69 @@ static enum net_stat arrival_fault(const struct net_entry *entry)
                                                              : NET_STAT_REFUSED_ADDRESS;
 }
 
-/*
- * So many entries of virt_rx's; there is room to return as many. Whose buffer it is is virt_rx's
- * account; what lies in the region goes back.
- */
+/* The buffer goes back, whatever becomes of the frame: whose it is is virt_rx's account. */
+/*@ requires copy_ok && \valid_read(entry);
+  @ requires room: sddf_producer_space(rx_free) > 0;
+  @ assigns rx_free.head, rx_free.tail, COPY_FRAME;
+  @ ensures copy_ok;
+  @ ensures room: sddf_producer_space(rx_free) >= \old(sddf_producer_space(rx_free)) - 1;
+  @*/
+static void entry_take(const struct net_entry *entry)
+{
+    if (buffers_find(entry->address, dma_buffer_count) == BUFFERS_NONE) {
+        tally_add(&tally, NET_STAT_REFUSED_ADDRESS, 1);
+        return;
+    }
+    enum net_stat fault = arrival_fault(entry);
+    if (fault == NET_STAT_COUNT) {
+        frame_hand_on(entry);
+    } else {
+        tally_add(&tally, fault, 1);
+    }
+    struct net_entry empty = {.address = entry->address};
+    net_queue_enqueue(&rx_free, empty);
+}
+
+/* So many entries of virt_rx's; there is room to return as many. */
+/*@ requires copy_ok && 1 <= entries <= BATCH;
+  @ requires there: entries <= sddf_consumer_count(rx_active);
+  @ requires room: entries <= sddf_producer_space(rx_free);
+  @ assigns rx_active.head, rx_active.tail, rx_free.head, rx_free.tail, COPY_FRAME;
+  @ ensures copy_ok;
+  @ ensures there: sddf_consumer_count(rx_active) ==
+  @     \old(sddf_consumer_count(rx_active)) - entries;
+  @ ensures room: sddf_producer_space(rx_free) >= \old(sddf_producer_space(rx_free)) - entries;
+  @*/
 static void batch_take(uint32_t entries)
 {
     struct net_entry batch[BATCH];
     net_queue_dequeue_batch(&rx_active, batch, entries);
+    /*@ loop invariant 0 <= i <= entries;
+      @ loop assigns i;
+      @ loop variant entries - i;
+      @*/
     for (uint32_t i = 0; i < entries; i++) {
         if (batch[i].address < (uint64_t)dma_buffer_count * NET_BUFFER_SIZE) {
             __builtin_prefetch(dma + batch[i].address);
             __builtin_prefetch(dma + batch[i].address + SDDF_CACHE_LINE);
         }
     }
+    /*@ loop invariant copy_ok && 0 <= i <= entries;
+      @ loop invariant room: sddf_producer_space(rx_free) >=
+      @     \at(sddf_producer_space(rx_free), Pre) - i;
+      @ loop assigns i, rx_free.head, rx_free.tail, COPY_FRAME;
+      @ loop variant entries - i;
+      @*/
     for (uint32_t i = 0; i < entries; i++) {
-        if (buffers_find(batch[i].address, dma_buffer_count) == BUFFERS_NONE) {
-            tally_add(&tally, NET_STAT_REFUSED_ADDRESS, 1);
-            continue;
-        }
-        enum net_stat fault = arrival_fault(&batch[i]);
-        if (fault == NET_STAT_COUNT) {
-            frame_hand_on(&batch[i]);
-        } else {
-            tally_add(&tally, fault, 1);
-        }
-        struct net_entry empty = {.address = batch[i].address};
-        net_queue_enqueue(&rx_free, empty);
+        entry_take(&batch[i]);
     }
 }
 
 /* At most what virt_rx's queue holds. True: there is more already. */
+/*@ requires copy_ok;
+  @ assigns rx_active.head, rx_active.tail, rx_free.head, rx_free.tail, COPY_FRAME;
+  @ ensures copy_ok;
+  @*/
 static bool rx_return(void)
 {
     uint32_t left = sddf_queue_available(&rx_active);
@@ -161,6 +284,12 @@ static bool rx_return(void)
     bool stuck = left == 0;
     /* One a frame, and some for an honest client's exceptions; rubbish costs its sender frames. */
     looks = left + BATCH;
+    /*@ loop invariant copy_ok;
+      @ loop invariant there: left <= sddf_consumer_count(rx_active);
+      @ loop invariant room: left <= sddf_producer_space(rx_free);
+      @ loop assigns left, rx_active.head, rx_active.tail, rx_free.head, rx_free.tail, COPY_FRAME;
+      @ loop variant left;
+      @*/
     while (left > 0) {
         uint32_t entries = setup_min(left, BATCH);
         batch_take(entries);
@@ -170,6 +299,10 @@ static bool rx_return(void)
 }
 
 /* The end of a pass: hands everything over, once, and counts. True: the client wants a signal. */
+/*@ requires copy_ok;
+  @ assigns rx_free, client_active, tally;
+  @ ensures copy_ok;
+  @*/
 static bool pass_end(void)
 {
     if (sddf_queue_hand_over(&rx_free)) {
@@ -185,13 +318,30 @@ static bool pass_end(void)
     return client_waits;
 }
 
-/* Sets every global: after a restart they are as the fault left them. NULL, or what is wrong. */
-static const char *start(const struct net_copy_config *config)
+/* ---- start --------------------------------------------------------------------------------- */
+
+/* What the configuration names is memory, of the size that it says; the two regions are apart. */
+/*@ predicate copy_config_memory(struct net_copy_config c) =
+  @     \valid_read((uint8_t *)c.dma.vaddr + (0 .. c.dma.size - 1)) &&
+  @     \valid((uint8_t *)c.data.vaddr + (0 .. c.data.size - 1)) &&
+  @     \separated((uint8_t *)c.dma.vaddr + (0 .. c.dma.size - 1),
+  @         (uint8_t *)c.data.vaddr + (0 .. c.data.size - 1)) &&
+  @     (c.stats.size >= 16 + sizeof(struct net_stats_row) ==>
+  @         tally_page((struct net_stats *)c.stats.vaddr, 0)) &&
+  @     setup_consumer_memory(c.rx.active) && setup_producer_memory(c.rx.free) &&
+  @     setup_producer_memory(c.client.active) && setup_consumer_memory(c.client.free);
+  @*/
+
+/* The memory, and where to count. */
+/*@ requires \valid_read(config) && copy_config_memory(*config);
+  @ assigns dma, data, dma_buffer_count, buffer_count, stats;
+  @ ensures wrong: \result == \null || \valid_read(\result);
+  @ ensures right: \result == \null ==> copy_data && tally_page(stats, 0) &&
+  @     data == (uint8_t *)config->data.vaddr && buffer_count * NET_BUFFER_SIZE <=
+  config->data.size;
+  @*/
+static const char *memory_start(const struct net_copy_config *config)
 {
-    running = false;
-    sent = 0;
-    memset(sent_as, 0, sizeof(sent_as));
-    memset(&tally, 0, sizeof(tally));
     if (!sddf_config_ok(&config->header, SDDF_ROLE_NET_COPY, sizeof(*config))) {
         return "the header";
     }
@@ -209,23 +359,71 @@ static const char *start(const struct net_copy_config *config)
         return "the statistics region";
     }
     stats = tally_page_start(&config->stats, SDDF_ROLE_NET_COPY, 0);
+    return NULL;
+}
+
+/* Nothing has been sent but what a restarted one finds: that may still be on its way. */
+/*@ requires buffer_count <= NET_REGION_BUFFERS_MAX;
+  @ assigns COPY_NUMBERS;
+  @ ensures copy_numbers && sent == (uint32_t)(client_active.tail - client_active.head);
+  @*/
+static void numbers_start(void)
+{
+    sent = client_active.tail - client_active.head;
+    /*@ ghost worn = 0; */
+    /*@ loop invariant 0 <= buffer <= buffer_count;
+      @ loop invariant \forall integer b; 0 <= b < buffer ==> sent_as[b] == 0;
+      @ loop assigns buffer, sent_as[..];
+      @ loop variant buffer_count - buffer;
+      @*/
+    for (uint32_t buffer = 0; buffer < buffer_count; buffer++) {
+        sent_as[buffer] = 0;
+    }
+}
+
+/* Sets every global: after a restart they are as the fault left them. NULL, or what is wrong. */
+/*@ requires \valid_read(config) && copy_config_memory(*config);
+  @ assigns running, dma, data, dma_buffer_count, buffer_count, stats, tally, rx_active, rx_free,
+  @     client_active, client_free, COPY_NUMBERS;
+  @ ensures wrong: \result == \null || \valid_read(\result);
+  @ ensures right: \result == \null ==> copy_ok &&
+  @     data == (uint8_t *)config->data.vaddr && buffer_count * NET_BUFFER_SIZE <=
+  config->data.size;
+  @ ensures !running;
+  @*/
+static const char *start(const struct net_copy_config *config)
+{
+    running = false;
+    tally_start(&tally);
+    const char *wrong = memory_start(config);
+    if (wrong != NULL) {
+        return wrong;
+    }
     if (!setup_consumer(&rx_active, &config->rx.active) ||
         !setup_producer(&rx_free, &config->rx.free) ||
         !setup_producer(&client_active, &config->client.active) ||
         !setup_consumer(&client_free, &config->client.free)) {
         return "a queue";
     }
-    /* Entries from before a restart may still be on their way to the client. */
-    sent = client_active.tail - client_active.head;
+    numbers_start();
     return NULL;
 }
 
+/* ---- entry points -------------------------------------------------------------------------- */
+
 /* True: the client wants a signal. */
+/*@ requires copy_ok;
+  @ assigns rx_active, rx_free, client_active, client_free, COPY_FRAME;
+  @ ensures copy_ok;
+  @*/
 static bool serve(void)
 {
     bool client_waits;
     bool more;
     tally_add(&tally, NET_STAT_WAKEUPS, 1);
+    /*@ loop invariant copy_ok;
+      @ loop assigns client_waits, more, rx_active, rx_free, client_active, client_free, COPY_FRAME;
+      @*/
     do {
         more = rx_return();
         client_waits = pass_end();
@@ -236,6 +434,12 @@ static bool serve(void)
     return client_waits;
 }
 
+/*@ requires copy_config_memory(sddf_net_config);
+  @ assigns running, dma, data, dma_buffer_count, buffer_count, stats, tally, looks, rx_active,
+  @     rx_free, client_active, client_free, COPY_NUMBERS,
+  @     ((uint8_t *)sddf_net_config.data.vaddr)[0 .. sddf_net_config.data.size - 1];
+  @ ensures running ==> copy_ok;
+  @*/
 void init(void)
 {
     const char *wrong = start(&sddf_net_config);
@@ -249,6 +453,10 @@ void init(void)
     }
 }
 
+/*@ requires running ==> copy_ok;
+  @ assigns rx_active, rx_free, client_active, client_free, COPY_FRAME;
+  @ ensures running ==> copy_ok;
+  @*/
 void notified(microkit_channel ch)
 {
     (void)ch; /* the client's signals say nothing that is not looked at anyway */

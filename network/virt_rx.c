@@ -44,20 +44,22 @@ struct arrival {
     uint16_t flags;
 };
 
+static struct arrival batch[BATCH]; /* on their way */
+
 /* A frame, inside the one buffer that it says; and the buffer is on its way, nobody else's. */
 /*@ predicate arrival_ok(struct arrival a) =
   @     a.buffer < buffer_count && NET_FRAME_MIN <= a.length <= NET_FRAME_MAX &&
   @     a.buffer * NET_BUFFER_SIZE <= a.offset &&
   @     a.offset + a.length <= (a.buffer + 1) * NET_BUFFER_SIZE;
-  @ predicate batch_ok(struct arrival *batch, integer from, integer count) =
+  @ predicate batch_ok(integer from, integer count) =
   @     (\forall integer i; from <= i < count ==>
   @         arrival_ok(batch[i]) && holders[batch[i].buffer] == 0) &&
-  @     (\forall integer i, j; from <= i < j < count ==> batch[i].buffer != batch[j].buffer);
+  @     (\forall integer i, j; from <= i < j < count ==>
+  @         batch[i].buffer != batch[j].buffer);
   @*/
 
 /* Takes what the driver says, as far as it can be true. From here on the buffer is ours. */
 /*@ requires RX_BUFFERS && tally_ok(tally) && \valid(arrival);
-  @ requires \separated(arrival, &tally);
   @ assigns *arrival, tally, RX_ACCOUNT;
   @ ensures RX_BUFFERS && tally_ok(tally);
   @ ensures taken: \result ==> arrival_ok(*arrival) && holders[arrival->buffer] == 0;
@@ -88,7 +90,7 @@ static bool arrival_take(struct net_entry entry, struct arrival *arrival)
         buffer_reclaim(buffer);
         return false;
     }
-    /*@ assert inside: offset + entry.length <= (buffer + 1) * NET_BUFFER_SIZE; */
+    /*@ assert inside: offset + entry.length <= (buffer + 1) * NET_BUFFER_SIZE <= UINT32_MAX; */
     arrival->buffer = buffer;
     arrival->offset = (uint32_t)offset;
     arrival->length = entry.length;
@@ -115,6 +117,8 @@ static uint64_t address_receiver(uint64_t to)
   @ requires buffer_count <= NET_REGION_BUFFERS_MAX && \valid_read(arrival) && arrival_ok(*arrival);
   @ assigns \nothing;
   @ ensures \result < pow2(receiver_count);
+  @ ensures whom: \result == 0 || \result == arp_receivers || \result == dhcp_receivers ||
+  @     \exists integer to, owner; mac_table_has(macs, to, owner) && \result == pow2(owner);
   @*/
 static uint64_t arrival_receivers(const struct arrival *arrival)
 {
@@ -152,39 +156,59 @@ static bool receiver_may_hold(const struct receiver *receiver)
 }
 
 /*@ requires RX_BUFFERS && RX_RECEIVERS(receiver_count) && number < receiver_count;
-  @ requires \valid_read(arrival) && arrival_ok(*arrival) && holders[arrival->buffer] <
-  HELD_BY_SELF;
-  @ requires \separated(arrival, &receivers[0 .. NET_CLIENTS_MAX - 1]);
+  @ requires \valid_read(arrival) && arrival_ok(*arrival);
+  @ requires holders[arrival->buffer] < HELD_BY_SELF;
   @ assigns receivers[number], holders[arrival->buffer], lent_count, RX_ROW;
   @ ensures rx_counts && rx_spare && rx_row;
   @ ensures rx_holders;
-  @ ensures RX_RECEIVERS(receiver_count);
-  @ ensures holders[arrival->buffer] < HELD_BY_SELF;
+  @ ensures RX_RECEIVERS(receiver_count) && holders[arrival->buffer] < HELD_BY_SELF;
   @*/
 static void arrival_give(const struct arrival *arrival, uint32_t number)
 {
-    struct receiver *receiver = &receivers[number];
     struct net_entry entry = {
         .address = arrival->offset,
         .length = arrival->length,
         .flags = arrival->flags,
     };
-    if (!receiver_may_hold(receiver) || !net_queue_enqueue(&receiver->active, entry)) {
-        tally_add(&receiver->tally, NET_STAT_DROP_FULL, 1);
+    if (!receiver_may_hold(&receivers[number]) ||
+        !net_queue_enqueue(&receivers[number].active, entry)) {
+        tally_add(&receivers[number].tally, NET_STAT_DROP_FULL, 1);
         return;
     }
     /*@ ghost if (holders[arrival->buffer] == 0) row_lend(arrival->buffer); */
     lent_count += holders[arrival->buffer] == 0;
     holders[arrival->buffer] |= bits_one(number);
-    receiver->lent++;
-    tally_add(&receiver->tally, NET_STAT_RX_PACKETS, 1);
-    tally_add(&receiver->tally, NET_STAT_RX_BYTES, arrival->length);
+    receivers[number].lent++;
+    tally_add(&receivers[number].tally, NET_STAT_RX_PACKETS, 1);
+    tally_add(&receivers[number].tally, NET_STAT_RX_BYTES, arrival->length);
+}
+
+/* To those who are to have it, as far as each may, and to nobody else. */
+/*@ requires RX_OK && \valid_read(arrival) && arrival_ok(*arrival) && to < pow2(receiver_count);
+  @ requires holders[arrival->buffer] == 0;
+  @ assigns receivers[..], holders[arrival->buffer], lent_count, RX_ROW;
+  @ ensures RX_OK && holders[arrival->buffer] < HELD_BY_SELF;
+  @ ensures nobody_else: \forall integer i; 0 <= i < receiver_count && !bits_has(to, i) ==>
+  @     receivers[i] == \old(receivers[i]);
+  @*/
+static void arrival_give_to(const struct arrival *arrival, uint64_t to)
+{
+    /*@ loop invariant RX_OK && to < pow2(receiver_count);
+      @ loop invariant holders[arrival->buffer] < HELD_BY_SELF;
+      @ loop invariant \forall integer i; 0 <= i < receiver_count ==>
+      @     bits_has(to, i) ==> bits_has(\at(to, Pre), i);
+      @ loop invariant \forall integer i; 0 <= i < receiver_count && !bits_has(\at(to, Pre), i) ==>
+      @     receivers[i] == \at(receivers[i], Pre);
+      @ loop assigns to, receivers[..], holders[arrival->buffer], lent_count, RX_ROW;
+      @ loop variant to;
+      @*/
+    for (; to != 0; to &= to - 1) {
+        arrival_give(arrival, bits_first(to));
+    }
 }
 
 /*@ requires RX_OK && \valid_read(arrival) && arrival_ok(*arrival);
   @ requires holders[arrival->buffer] == 0;
-  @ requires \separated(arrival, &tally) &&
-  @     \separated(arrival, &receivers[0 .. NET_CLIENTS_MAX - 1]);
   @ assigns receivers[..], tally, given, holders[arrival->buffer], lent_count, RX_SPARE;
   @ ensures RX_OK;
   @*/
@@ -195,33 +219,24 @@ static void arrival_deliver(const struct arrival *arrival)
         tally_add(&tally, NET_STAT_DROP_UNKNOWN, 1);
     }
     given |= to;
-    /*@ loop invariant RX_OK && to < pow2(receiver_count);
-      @ loop invariant holders[arrival->buffer] < HELD_BY_SELF;
-      @ loop assigns to, receivers[..], holders[arrival->buffer], lent_count, RX_ROW;
-      @ loop variant to;
-      @*/
-    for (; to != 0; to &= to - 1) {
-        arrival_give(arrival, bits_first(to));
-    }
+    arrival_give_to(arrival, to);
     if (holders[arrival->buffer] == 0) {
         buffer_reclaim(arrival->buffer);
     }
 }
 
 /* Takes so many entries, or fewer; of them, how many frames are in the batch. */
-/*@ requires RX_OK && entries <= BATCH && \valid(batch + (0 .. BATCH - 1));
-  @ requires \separated(batch + (0 .. BATCH - 1), &tally) &&
-  @     \separated(batch + (0 .. BATCH - 1), &driver_active);
-  @ assigns batch[0 .. BATCH - 1], driver_active.head, driver_active.tail, tally, RX_ACCOUNT;
-  @ ensures RX_OK && \result <= BATCH && batch_ok(batch, 0, \result);
+/*@ requires RX_OK && entries <= BATCH;
+  @ assigns batch[..], driver_active.head, driver_active.tail, tally, RX_ACCOUNT;
+  @ ensures RX_OK && \result <= BATCH && batch_ok(0, \result);
   @*/
-static uint32_t batch_take(struct arrival *batch, uint32_t entries)
+static uint32_t batch_take(uint32_t entries)
 {
-    uint32_t count = 0;
     struct net_entry entry;
-    /*@ loop invariant RX_OK && count <= i <= entries && batch_ok(batch, 0, count);
-      @ loop assigns i, entry, count, batch[0 .. BATCH - 1], driver_active.head,
-      @     driver_active.tail, tally, RX_ACCOUNT;
+    uint32_t count = 0;
+    /*@ loop invariant RX_OK && count <= i <= entries && batch_ok(0, count);
+      @ loop assigns i, entry, count, batch[..], driver_active.head, driver_active.tail, tally,
+      @     RX_ACCOUNT;
       @ loop variant entries - i;
       @*/
     for (uint32_t i = 0; i < entries && net_queue_dequeue(&driver_active, &entry); i++) {
@@ -242,22 +257,21 @@ static uint32_t batch_take(struct arrival *batch, uint32_t entries)
 
 /* So many entries of the driver's, or fewer. True: there is more already. */
 /*@ requires RX_OK;
-  @ assigns driver_active.head, driver_active.tail, receivers[..], tally, given, lent_count,
-  @     RX_ACCOUNT;
+  @ assigns batch[..], driver_active.head, driver_active.tail, receivers[..], tally, given,
+  @     lent_count, RX_ACCOUNT;
   @ ensures RX_OK;
   @*/
 static bool rx_return(uint32_t left)
 {
     /*@ loop invariant RX_OK;
-      @ loop assigns left, driver_active.head, driver_active.tail, receivers[..], tally, given,
-      @     lent_count, RX_ACCOUNT;
+      @ loop assigns left, batch[..], driver_active.head, driver_active.tail, receivers[..], tally,
+      @     given, lent_count, RX_ACCOUNT;
       @ loop variant left;
       @*/
     while (left > 0) {
-        struct arrival batch[BATCH];
         uint32_t entries = setup_min(left, BATCH);
-        uint32_t count = batch_take(batch, entries);
-        /*@ loop invariant RX_OK && i <= count && batch_ok(&batch[0], i, count);
+        uint32_t count = batch_take(entries);
+        /*@ loop invariant RX_OK && i <= count && batch_ok(i, count);
           @ loop assigns i, receivers[..], tally, given, lent_count, RX_ACCOUNT;
           @ loop variant count - i;
           @*/
@@ -279,19 +293,17 @@ static bool rx_return(uint32_t left)
   @*/
 static void receiver_take_back(uint32_t number, struct net_entry entry)
 {
-    struct receiver *receiver = &receivers[number];
-    uint64_t bit = bits_one(number);
     uint32_t buffer = buffers_find(entry.address, buffer_count);
     if (buffer == BUFFERS_NONE) {
-        tally_add(&receiver->tally, NET_STAT_REFUSED_ADDRESS, 1);
+        tally_add(&receivers[number].tally, NET_STAT_REFUSED_ADDRESS, 1);
         return;
     }
-    if ((holders[buffer] & bit) == 0) {
-        tally_add(&receiver->tally, NET_STAT_REFUSED_OWNER, 1);
+    if ((holders[buffer] & bits_one(number)) == 0) {
+        tally_add(&receivers[number].tally, NET_STAT_REFUSED_OWNER, 1);
         return;
     }
-    receiver->lent--;
-    holders[buffer] &= ~bit;
+    receivers[number].lent--;
+    holders[buffer] &= ~bits_one(number);
     if (holders[buffer] == 0) {
         /*@ ghost row_return(buffer); */
         lent_count--;
@@ -331,26 +343,26 @@ static void driver_provide(void)
 }
 
 /* At most what its queue holds. True: there is more already. */
-/*@ requires RX_OK && number < receiver_count;
+/*@ requires RX_BUFFERS && RX_RECEIVERS(receiver_count) && number < receiver_count;
   @ assigns receivers[number], lent_count, lenders, RX_ACCOUNT;
-  @ ensures RX_OK;
+  @ ensures RX_BUFFERS;
+  @ ensures RX_RECEIVERS(receiver_count) && lenders <= \old(lenders);
   @*/
 static bool receiver_collect(uint32_t number)
 {
-    struct receiver *receiver = &receivers[number];
-    uint32_t left = sddf_queue_available(&receiver->free);
+    uint32_t left = sddf_queue_available(&receivers[number].free);
     struct net_entry entry;
-    /*@ loop invariant RX_OK;
+    /*@ loop invariant RX_BUFFERS && RX_RECEIVERS(receiver_count);
       @ loop assigns left, entry, receivers[number], lent_count, RX_ACCOUNT;
       @ loop variant left;
       @*/
-    while (left-- > 0 && net_queue_dequeue(&receiver->free, &entry)) {
+    while (left-- > 0 && net_queue_dequeue(&receivers[number].free, &entry)) {
         receiver_take_back(number, entry);
     }
-    if (receiver->lent == 0) {
+    if (receivers[number].lent == 0) {
         lenders &= ~bits_one(number);
     }
-    return !sddf_queue_request_signal_at(&receiver->free, receiver->enough);
+    return !sddf_queue_request_signal_at(&receivers[number].free, receivers[number].enough);
 }
 
 /*
@@ -376,11 +388,12 @@ static bool rx_provide(uint32_t arriving)
       @*/
     for (; from != 0; from &= from - 1) {
         uint32_t number = bits_first(from);
+        uint64_t bit = bits_one(number);
         if (receiver_collect(number)) {
-            notifiers |= bits_one(number);
+            notifiers |= bit;
             more = true;
         }
-        given |= bits_one(number); /* its counters may have changed */
+        given |= bit; /* its counters may have changed */
     }
     return more;
 }
@@ -394,15 +407,14 @@ static bool rx_provide(uint32_t arriving)
   @*/
 static bool receiver_hand_over(uint32_t number)
 {
-    struct receiver *receiver = &receivers[number];
-    if (receiver->lent > 0) {
+    if (receivers[number].lent > 0) {
         lenders |= bits_one(number);
     }
-    bool waits = sddf_queue_hand_over(&receiver->active);
+    bool waits = sddf_queue_hand_over(&receivers[number].active);
     if (waits) {
-        tally_add(&receiver->tally, NET_STAT_SIGNALS, 1);
+        tally_add(&receivers[number].tally, NET_STAT_SIGNALS, 1);
     }
-    tally_flush(&receiver->tally, stats, number + 1);
+    tally_flush(&receivers[number].tally, stats, number + 1);
     return waits;
 }
 
@@ -443,7 +455,7 @@ static bool pass_end(void)
 
 /* True: the first receiver wants a signal. */
 /*@ requires RX_OK;
-  @ assigns receivers[..], lenders, notifiers, given, tally, driver_free, driver_active,
+  @ assigns receivers[..], lenders, notifiers, given, tally, driver_free, driver_active, batch[..],
   @     lent_count, RX_ACCOUNT;
   @ ensures RX_OK && (\result ==> receiver_count > 0);
   @*/
@@ -454,7 +466,7 @@ static bool serve(void)
     tally_add(&tally, NET_STAT_WAKEUPS, 1);
     /*@ loop invariant RX_OK;
       @ loop assigns first_waits, more, receivers[..], lenders, notifiers, given, tally,
-      @     driver_free, driver_active, lent_count, RX_ACCOUNT;
+      @     driver_free, driver_active, batch[..], lent_count, RX_ACCOUNT;
       @*/
     do {
         const uint32_t arriving = sddf_queue_available(&driver_active);
@@ -469,11 +481,11 @@ static bool serve(void)
     return first_waits;
 }
 
-/*@ requires rx_config_memory;
+/*@ requires rx_config_memory(sddf_net_config);
   @ ensures running ==> (RX_OK);
   @ assigns running, data, data_io_address, incoherent, buffer_count, receiver_count, stats,
   @     arp_receivers, dhcp_receivers, macs, by_channel[..], receivers[..], lenders, notifiers,
-  @     given, tally, driver_free, driver_active, lent_count, patience, RX_ACCOUNT;
+  @     given, tally, driver_free, driver_active, batch[..], lent_count, patience, RX_ACCOUNT;
   @*/
 void init(void)
 {
@@ -489,7 +501,7 @@ void init(void)
 }
 
 /*@ requires running ==> (RX_OK);
-  @ assigns receivers[..], lenders, notifiers, given, tally, driver_free, driver_active,
+  @ assigns receivers[..], lenders, notifiers, given, tally, driver_free, driver_active, batch[..],
   @     lent_count, RX_ACCOUNT;
   @ ensures running ==> (RX_OK);
   @*/

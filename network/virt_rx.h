@@ -83,16 +83,12 @@ static struct net_stats *stats;
   @     1 <= buffer_count <= NET_REGION_BUFFERS_MAX && spare_count + lent_count <= buffer_count;
   @ predicate rx_spare = \forall integer i; 0 <= i < spare_count ==> spare[i] == row[i];
   @ predicate rx_data = \valid_read(data + (0 .. buffer_count * NET_BUFFER_SIZE - 1));
-  @ predicate rx_active(integer n) = \forall integer i; 0 <= i < n ==>
-  @     sddf_producer_ok(receivers[i].active);
-  @ predicate rx_active_slots(integer n) = \forall integer i; 0 <= i < n ==>
-  @     sddf_producer_slots(receivers[i].active, net_queue_words);
-  @ predicate rx_free(integer n) = \forall integer i; 0 <= i < n ==>
-  @     sddf_consumer_ok(receivers[i].free);
-  @ predicate rx_free_slots(integer n) = \forall integer i; 0 <= i < n ==>
-  @     sddf_consumer_slots(receivers[i].free, net_queue_words);
-  @ predicate rx_tallies(integer n) = \forall integer i; 0 <= i < n ==>
-  @     tally_ok(receivers[i].tally);
+  @ predicate rx_receiver(struct receiver r) =
+  @     sddf_producer_ok(r.active) && sddf_producer_slots(r.active, net_queue_words) &&
+  @     sddf_consumer_ok(r.free) && sddf_consumer_slots(r.free, net_queue_words) &&
+  @     tally_ok(r.tally);
+  @ predicate rx_receivers(integer n) =
+  @     \forall integer i; 0 <= i < n ==> rx_receiver(receivers[i]);
   @ predicate rx_macs = mac_table_ok(macs) && mac_table_owners(macs, receiver_count);
   @ predicate rx_sets =
   @     arp_receivers < pow2(receiver_count) && dhcp_receivers < pow2(receiver_count) &&
@@ -107,9 +103,7 @@ static struct net_stats *stats;
 #define RX_DRIVER                                                                                  \
     sddf_consumer_ok(driver_active) && sddf_consumer_slots(driver_active, net_queue_words) &&      \
         sddf_producer_ok(driver_free) && sddf_producer_slots(driver_free, net_queue_words)
-#define RX_RECEIVERS(n)                                                                            \
-    receiver_count <= NET_CLIENTS_MAX &&rx_active(n) && rx_active_slots(n) && rx_free(n) &&        \
-        rx_free_slots(n) && rx_tallies(n)
+#define RX_RECEIVERS(n) receiver_count <= NET_CLIENTS_MAX &&rx_receivers(n)
 #define RX_OK                                                                                      \
     RX_BUFFERS &&rx_data &&RX_DRIVER &&rx_macs &&rx_sets &&rx_stats &&RX_RECEIVERS(receiver_count)
 

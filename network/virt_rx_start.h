@@ -13,28 +13,27 @@
 #define PATIENCE_MAX 32
 
 /* What the configuration names is memory, of the size that it says. */
-/*@ predicate rx_config_memory =
-  @     \let c = &sddf_net_config;
-  @     \valid_read((uint8_t *)c->data.vaddr + (0 .. c->data.size - 1)) &&
-  @     (c->client_count <= NET_CLIENTS_MAX &&
-  @         c->stats.size >= 16 + (c->client_count + 1) * sizeof(struct net_stats_row) ==>
-  @         tally_page((struct net_stats *)c->stats.vaddr, c->client_count)) &&
-  @     setup_consumer_memory(c->driver.active) && setup_producer_memory(c->driver.free) &&
-  @     (\forall integer i; 0 <= i < NET_CLIENTS_MAX && i < c->client_count ==>
-  @         setup_producer_memory(c->client[i].rx.active) &&
-  @         setup_consumer_memory(c->client[i].rx.free));
+/*@ predicate rx_client_memory(struct net_virt_rx_client c) =
+  @     setup_producer_memory(c.rx.active) && setup_consumer_memory(c.rx.free);
+  @ predicate rx_config_memory(struct net_virt_rx_config c) =
+  @     \valid_read((uint8_t *)c.data.vaddr + (0 .. c.data.size - 1)) &&
+  @     (c.client_count <= NET_CLIENTS_MAX &&
+  @         c.stats.size >= 16 + (c.client_count + 1) * sizeof(struct net_stats_row) ==>
+  @         tally_page((struct net_stats *)c.stats.vaddr, c.client_count)) &&
+  @     setup_consumer_memory(c.driver.active) && setup_producer_memory(c.driver.free) &&
+  @     (\forall integer i; 0 <= i < NET_CLIENTS_MAX && i < c.client_count ==>
+  @         rx_client_memory(c.client[i]));
   @*/
 
 /* A receiver's part of the sets and the table. */
 /*@ requires rx_macs && rx_sets && number < receiver_count <= NET_CLIENTS_MAX;
-  @ requires \valid_read(client) && \separated(client, &macs);
-  @ requires receivers[number].channel < MICROKIT_MAX_CHANNELS;
+  @ requires \valid_read(client) && client->rx.channel < MICROKIT_MAX_CHANNELS;
   @ assigns macs, arp_receivers, dhcp_receivers, notifiers, by_channel[..];
   @ ensures \result ==> rx_macs && rx_sets;
   @*/
 static bool receiver_start_sets(uint32_t number, const struct net_virt_rx_client *client)
 {
-    by_channel[receivers[number].channel] = bits_one(number);
+    by_channel[client->rx.channel] = bits_one(number);
     notifiers |= bits_one(number); /* ask all of them for their first signal */
     if (client->kind == NET_RECEIVER_DHCP) {
         dhcp_receivers |= bits_one(number);
@@ -46,16 +45,16 @@ static bool receiver_start_sets(uint32_t number, const struct net_virt_rx_client
     return mac_table_add(&macs, frame_mac(client->mac), number);
 }
 
-/*@ requires rx_config_memory && number < receiver_count == sddf_net_config.client_count;
-  @ requires client == &sddf_net_config.client[number];
-  @ requires RX_RECEIVERS(number) && rx_macs && rx_sets;
-  @ assigns receivers[number], patience, macs, arp_receivers, dhcp_receivers, notifiers,
-  @     by_channel[..];
-  @ ensures \result == \null ==> RX_RECEIVERS(number + 1) && rx_macs && rx_sets;
+/*@ requires \valid(receiver) && \valid_read(client) && rx_client_memory(*client);
+  @ requires 1 <= receiver_count <= NET_CLIENTS_MAX;
+  @ assigns *receiver, patience;
+  @ ensures wrong: \result == \null || \valid_read(\result);
+  @ ensures right: \result == \null ==>
+  @     rx_receiver(*receiver) && client->rx.channel < MICROKIT_MAX_CHANNELS;
   @*/
-static const char *receiver_start(uint32_t number, const struct net_virt_rx_client *client)
+static const char *receiver_start(struct receiver *receiver,
+                                  const struct net_virt_rx_client *client)
 {
-    struct receiver *receiver = &receivers[number];
     receiver->lent = 0;
     receiver->channel = client->rx.channel;
     tally_start(&receiver->tally);
@@ -75,7 +74,7 @@ static const char *receiver_start(uint32_t number, const struct net_virt_rx_clie
     receiver->lent_max = capacity;
     patience = setup_min(patience, capacity);
     receiver->enough = setup_max(1, setup_min(capacity / 2, buffer_count / (2 * receiver_count)));
-    return receiver_start_sets(number, client) ? NULL : "a MAC address";
+    return NULL;
 }
 
 /* All buffers are ours. The last one first: the driver gets them in order. */
@@ -128,10 +127,11 @@ static void sets_start(void)
 }
 
 /* The memory, and who is beyond. */
-/*@ requires rx_config_memory && config == &sddf_net_config;
+/*@ requires \valid_read(config) && rx_config_memory(*config);
   @ assigns data, data_io_address, incoherent, buffer_count, receiver_count, stats, driver_active,
   @     driver_free;
-  @ ensures \result == \null ==> receiver_count == config->client_count &&
+  @ ensures wrong: \result == \null || \valid_read(\result);
+  @ ensures right: \result == \null ==> receiver_count == config->client_count &&
   @     receiver_count <= NET_CLIENTS_MAX && 1 <= buffer_count <= NET_REGION_BUFFERS_MAX &&
   @     rx_data && RX_DRIVER && tally_page(stats, receiver_count);
   @*/
@@ -166,11 +166,12 @@ static const char *memory_start(const struct net_virt_rx_config *config)
 }
 
 /* Sets every global: after a restart they are as the fault left them. NULL, or what is wrong. */
-/*@ requires rx_config_memory && config == &sddf_net_config;
+/*@ requires \valid_read(config) && rx_config_memory(*config);
   @ assigns data, data_io_address, incoherent, buffer_count, receiver_count, stats, driver_active,
   @     driver_free, running, arp_receivers, dhcp_receivers, lenders, notifiers, given, macs,
   @     tally, by_channel[..], receivers[..], lent_count, patience, RX_ACCOUNT;
-  @ ensures \result == \null ==> (RX_OK);
+  @ ensures wrong: \result == \null || \valid_read(\result);
+  @ ensures right: \result == \null ==> (RX_OK);
   @ ensures !running;
   @*/
 static const char *start(const struct net_virt_rx_config *config)
@@ -189,9 +190,12 @@ static const char *start(const struct net_virt_rx_config *config)
       @ loop variant receiver_count - i;
       @*/
     for (uint32_t i = 0; i < receiver_count; i++) {
-        wrong = receiver_start(i, &config->client[i]);
+        wrong = receiver_start(&receivers[i], &config->client[i]);
         if (wrong != NULL) {
             return wrong;
+        }
+        if (!receiver_start_sets(i, &config->client[i])) {
+            return "a MAC address";
         }
     }
     return NULL;

@@ -33,6 +33,8 @@ SEEDED = (
      "    while (at < ranges->count &&", "    while (at <= ranges->count &&"),
     ("a place too far", "virt_rx", ["buffer_reclaim"], "network/virt_rx.h",
      "    spare[spare_count++] = buffer;", "    spare[++spare_count] = buffer;"),
+    ("a buffer that is on its way", "copy", ["client_holds"], "network/copy.c",
+     "return sent_as[buffer] + waiting <= sent;", "return sent_as[buffer] + waiting <= sent + 1;"),
     ("one entry too many", "AF_XDP ring", ["ring_pending"], "drivers/network/linux_xdp/ring.h",
      "    if (pending > r->count) {", "    if (pending > r->count + 1) {"),
     ("no descriptor left free", "e1000e ring", ["descriptors_space"],

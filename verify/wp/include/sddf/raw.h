@@ -9,11 +9,12 @@
 
 #include "sddf/atomic.h"
 
-/* How often a number wraps round 32 bits; two to the power of n. */
+/* How often a number wraps round 32 bits; two to the power of n; a set of bits has the n-th. */
 /*@ axiomatic Arithmetic {
   @   logic integer turns32(integer x) reads \nothing;
   @   logic integer pow2(integer n) reads \nothing;
   @ }
+  @ predicate bits_has(integer bits, integer n) = (bits & pow2(n)) != 0;
   @*/
 
 /* A unit names the facts that it needs: others would only be in the provers' way. */
@@ -38,7 +39,12 @@
 #ifdef WP_HOLDERS
 /*@ lemma fact_or_least: \forall integer a, b; 0 <= a ==> 0 <= b ==>
   @     a <= (a | b) && b <= (a | b);
+  @ lemma fact_and_has: \forall integer a, b, n; 0 <= n < 64 ==> 0 <= a ==> 0 <= b ==>
+  @     bits_has(a & b, n) ==> bits_has(a, n) && bits_has(b, n);
+  @ lemma fact_narrow: \forall integer x; (uint64_t)x <= UINT32_MAX ==>
+  @     (uint32_t)x == (uint64_t)x;
   @ lemma fact_pow2_62: pow2(62) == 0x4000000000000000;
+  @ lemma fact_pow2_63: pow2(63) == 0x8000000000000000;
   @*/
 #endif
 
@@ -73,7 +79,7 @@ static inline uint32_t sddf_raw_wrap(uint32_t index, uint32_t mask)
 
 /*@ requires some: set != 0;
   @ assigns \nothing;
-  @ ensures 0 <= \result < 64 && pow2(\result) <= set && (set & (uint64_t)(1 << \result)) != 0;
+  @ ensures 0 <= \result < 64 && pow2(\result) <= set && bits_has(set, \result);
   @*/
 int sddf_raw_first(uint64_t set);
 
