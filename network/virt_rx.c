@@ -350,7 +350,8 @@ static void driver_provide(void)
   @*/
 static bool receiver_collect(uint32_t number)
 {
-    uint32_t left = sddf_queue_available(&receivers[number].free);
+    /* Not only what we knew of: a frame of this pass is not to be dropped for want of the rest. */
+    uint32_t left = sddf_queue_consumer_refresh(&receivers[number].free);
     struct net_entry entry;
     /*@ loop invariant RX_BUFFERS && RX_RECEIVERS(receiver_count);
       @ loop assigns left, entry, receivers[number], lent_count, RX_ACCOUNT;
@@ -366,9 +367,21 @@ static bool receiver_collect(uint32_t number)
 }
 
 /*
- * From each that may have something. True: some have more already. While few buffers are lent, and
- * few will be of the frames that arrive, nobody can miss those that have come back: a frame at a
- * time, they would cost as much as the frame.
+ * From each that may have something. True: some have more already.
+ *
+ * While fewer than `patience` buffers are lent, those of the frames that arrive included, only who
+ * has notified is looked at: what comes back a frame at a time costs as much to look at as the
+ * frame. Nobody misses what lies there meanwhile:
+ *
+ *   - not the driver: patience is a small part of all buffers. It has the others, or gets them in
+ *     this pass, and when the device has filled them they arrive and are counted here;
+ *   - not a receiver: by our account, in which it still holds what lies there, it has at most as
+ *     many as are lent, and with all that arrive fewer than patience. That is no more than it may
+ *     hold, and no more than half of all: receiver_may_hold() is true for each frame of the pass;
+ *   - nor do we wait for a signal that does not come: a receiver's mark stays as it was set when
+ *     the receiver was looked at last, and passing it notifies.
+ *
+ * (verify/spin/patience.c goes through it.)
  */
 /*@ requires RX_OK;
   @ assigns receivers[..], lent_count, lenders, notifiers, given, RX_ACCOUNT;

@@ -11,6 +11,9 @@
 
 /* Buffers that come back one by one are collected so many at a time, at the most. */
 #define PATIENCE_MAX 32
+#ifndef PATIENCE_SHARE /* models are small, and have few buffers */
+#define PATIENCE_SHARE 8
+#endif
 
 /* What the configuration names is memory, of the size that it says. */
 /*@ predicate rx_client_memory(struct net_virt_rx_client c) =
@@ -183,7 +186,7 @@ static const char *start(const struct net_virt_rx_config *config)
     }
     sets_start();
     buffers_start();
-    patience = setup_min(buffer_count / 8, PATIENCE_MAX);
+    patience = setup_min(buffer_count / PATIENCE_SHARE, PATIENCE_MAX);
     /*@ loop invariant 0 <= i <= receiver_count && RX_RECEIVERS(i) && rx_macs && rx_sets;
       @ loop assigns i, wrong, receivers[..], patience, macs, arp_receivers, dhcp_receivers,
       @     notifiers, by_channel[..];

@@ -20,6 +20,7 @@ CC = ["gcc", "-std=gnu11", "-O1", "-g", "-Wall", "-Wextra", "-Werror", "-fno-sta
       # A model is small: few buffers and clients, so that their account is small too.
       "-DNET_CLIENTS_MAX=2", "-DNET_REGION_BUFFERS_MAX=8", "-DNET_TX_BUFFERS_MAX=16",
       "-DNET_CLIENT_BUFFERS_MAX=4", "-DTIMER_CLIENTS_MAX=2", "-DPASSES_MAX=1",
+      "-DPATIENCE_SHARE=2",
       "-I", HERE / "include", "-I", "platform/linux/include", "-I", ".", "-I", "include"]
 MEMORY_MB = 3000
 DEPTH = 20000
@@ -38,6 +39,7 @@ SLEEPER = ["timer/client.c", "verify/spin/sleeper.c"]
 # name: how many protection domains, the components among them, and sources besides the stubs'
 SCENARIOS = {
     "virt_rx": (4, {"rx": VIRT_RX}),
+    "patience": (3, {"rx": VIRT_RX}),
     "copy": (3, {"copy": COPY, "a": CLIENT}),
     "rx_path_one": (4, {"rx": VIRT_RX, "copya": COPY, "copyb": COPY, "a": CLIENT, "b": CLIENT}),
     "rx_path": (6, {"rx": VIRT_RX, "copya": COPY, "copyb": COPY, "a": CLIENT, "b": CLIENT}),
@@ -54,7 +56,7 @@ SCENARIOS = {
 # Those small enough to check that everybody is served at last, under weak fairness, as well; and
 # those that take long.
 LIVE = ("virt_rx", "copy", "virt_tx", "arp", "timer_restart")
-LONG = ("rx_path", "rx_path_one", "restart", "timer_restart")
+LONG = ("patience", "rx_path", "rx_path_one", "restart", "timer_restart")
 
 
 def run(words, cwd):
@@ -180,6 +182,14 @@ SEEDS = [
     ("virt_rx asks for a signal that comes too late", "network/virt_rx_start.h",
      "setup_max(1, setup_min(capacity / 2, buffer_count / (2 * receiver_count)));",
      "setup_max(1, capacity);", "virt_rx"),
+    ("virt_rx waits, and does not think of what arrives meanwhile", RX,
+     "lent_count + arriving >= patience", "lent_count + 0 * arriving >= patience",
+     "patience"),
+    ("virt_rx waits until a receiver may hold no more", "network/virt_rx_start.h",
+     "buffer_count / PATIENCE_SHARE", "buffer_count", "patience"),
+    ("virt_rx takes back only what it knew of", RX,
+     "sddf_queue_consumer_refresh(&receiver->free)", "sddf_queue_available(&receiver->free)",
+     "patience"),
     ("the copier gives a buffer back twice", "network/copy.c",
      "    net_queue_enqueue(&rx_free, empty);\n",
      "    net_queue_enqueue(&rx_free, empty);\n    net_queue_enqueue(&rx_free, empty);\n",
