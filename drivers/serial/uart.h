@@ -15,7 +15,12 @@ extern uintptr_t uart_registers;
 extern const uint64_t uart_registers_size;
 extern const char uart_registers_name[];
 
-/* Sets the device up: what it does afterwards does not depend on what it did before. */
+/*
+ * Sets the device up: what it does afterwards does not depend on what it did before. What it has
+ * still to send goes out first, for as many reads of its status as this at the most: some tenths of
+ * a second, in which even a slow line sends a FIFO.
+ */
+#define UART_START_READS 1000000
 void uart_start(void);
 
 /*

@@ -100,7 +100,11 @@ bool virtio_queue_start(struct virtio *device, uint32_t queue, uint32_t size, ui
     return true;
 }
 
-/* 4.2.3.4 */
+/*
+ * 4.2.3.4.1 wants the events acknowledged once they are handled; here they are handled as soon as
+ * it is known which they were. Acknowledged after looking at the rings, an event that came in
+ * between would go with those that were seen.
+ */
 uint32_t virtio_interrupt(const struct virtio *device, uint32_t which)
 {
     (void)which; /* there is one */
@@ -114,7 +118,7 @@ uint32_t virtio_interrupt(const struct virtio *device, uint32_t which)
     return why;
 }
 
-/* 4.2.3.3 */
+/* 4.2.3.3, and 2.7.13.4.1 for what comes before */
 void virtio_doorbell(const struct virtio *device, uint32_t queue)
 {
     /* Whoever is told to look sees the ring's index and everything behind it. */

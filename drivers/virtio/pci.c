@@ -199,7 +199,7 @@ bool virtio_queue_start(struct virtio *device, uint32_t queue, uint32_t size, ui
     return true;
 }
 
-/* 4.1.5.1.4 and 4.1.5.3: a message says by itself why; else reading the status acknowledges it. */
+/* 4.1.5.5: a message says by itself why; else reading the status acknowledges it (4.1.4.5). */
 uint32_t virtio_interrupt(const struct virtio *device, uint32_t which)
 {
     if (device->messages) {

@@ -129,7 +129,7 @@ struct virtq_used {
     struct virtq_used_element ring[];
 };
 
-/* 2.8.5 The Virtqueue Descriptor Ring; flags besides those above */
+/* 2.8.13 The Virtqueue Descriptor Format; flags besides those above (2.8.1) */
 #define VIRTQ_PACKED_F_AVAIL 0x0080u
 #define VIRTQ_PACKED_F_USED  0x8000u
 
@@ -145,7 +145,8 @@ struct virtq_packed_desc {
     };
 };
 
-/* 2.8.10 Event Suppression Structure: place (15 bits) and round (1), and above them the flags */
+/* 2.8.14 Event Suppression Structure Format: place (15 bits) and round (1), and above them the
+ * flags */
 #define VIRTQ_PACKED_EVENT_PLACE   0x7fffu
 #define VIRTQ_PACKED_EVENT_ROUND   0x8000u
 #define VIRTQ_PACKED_EVENT_ENABLE  0u

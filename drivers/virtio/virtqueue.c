@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-/* 2.7, with 2.7.7 and 2.7.9 for the two event words. */
+/* 2.7, with 2.7.6 and 2.7.8 for the two event words. */
 struct virtqueue_layout virtqueue_layout(uint32_t size, bool indirect)
 {
     const uint32_t slots = indirect ? size : size / 2;

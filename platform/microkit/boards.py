@@ -111,7 +111,9 @@ BOARDS = {board.name: board for board in (
           image="-device loader,file={},addr=0x70000000,cpu-num=0",
           network="virtio-net-device,bus=virtio-mmio-bus.0"),
     Board("qemu_virt_riscv64", TARGETS["riscv64"], clock_hz=10_000_000,
-          qemu=["qemu-system-riscv64", "-machine", "virt"],
+          # The real-time clock, which is this board's timer, goes with the machine: by default it is
+          # the host's wall clock, which somebody may set.
+          qemu=["qemu-system-riscv64", "-machine", "virt", "-rtc", "clock=vm"],
           qemu_package="qemu-system-misc",
           image="-kernel {}",
           network="virtio-net-device,bus=virtio-mmio-bus.0"),

@@ -15,6 +15,8 @@ import qemu
 from conftest import BOARDS, CONFIGS
 from services import tcp_echo
 
+TICKER = lib.ROOT / "tests" / "platform" / "ticker.xml"
+
 every_board = pytest.mark.parametrize("board", boards.BOARDS)
 
 
@@ -60,10 +62,10 @@ def test_cache_maintenance(boot, lab, tmp_path):
 class Machine:
     """QEMU with its network in user space; `start` ends when the console has said `wanted`."""
 
-    def __init__(self, folder, board, image, netdev):
+    def __init__(self, folder, board, image, netdev, options):
         self.log = folder / "log"
         self.command = board.qemu_command(image, netdev, serial=f"file:{self.log}")
-        self.command += ["-monitor", "none"]
+        self.command += ["-monitor", "none", *options]
 
     def __enter__(self):
         # In a namespace of its own: the forwards are on its loopback interface.
@@ -93,15 +95,15 @@ def image_of(name, config, description):
     return board, build.build_system(board, config, description)
 
 
-def machine(folder, name, config, description, netdev="user"):
+def machine(folder, name, config, description, netdev="user", options=()):
     board, image = image_of(name, config, description)
-    return Machine(folder, board, image, netdev)
+    return Machine(folder, board, image, netdev, options)
 
 
 @every_board
 def test_timer(lab, tmp_path, board):
     """Timeouts come, never before their time; how late is the emulator's business."""
-    with machine(tmp_path, board, "debug", lib.ROOT / "tests" / "platform" / "ticker.xml") as ticker:
+    with machine(tmp_path, board, "debug", TICKER) as ticker:
         ticker.wait_for("ticker: done")
         output = ticker.output()
     ends = [int(end) for end in re.findall(r"period ended at (\d+) us", output)]
@@ -111,6 +113,21 @@ def test_timer(lab, tmp_path, board):
     single = int(re.search(r"single after (\d+) us", output).group(1))
     assert 50_000 <= single < 250_000
     assert "cancelled" not in output
+
+
+@every_board
+def test_timer_to_the_instruction(lab, tmp_path, board):
+    """Where an instruction takes a nanosecond and nothing else takes any time, a timeout is as late
+    as the way to its client is long, and no deadline drifts."""
+    options = ("-icount", "shift=0,sleep=off")
+    with machine(tmp_path, board, "debug", TICKER, options=options) as ticker:
+        ticker.wait_for("ticker: done")
+        output = ticker.output()
+    ends = [int(end) for end in re.findall(r"period ended at (\d+) us", output)]
+    late = [end - 20_000 * count for count, end in enumerate(ends, 1)]
+    late.append(int(re.search(r"single after (\d+) us", output).group(1)) - 50_000)
+    print(f"{board}: late by {late} us")
+    assert len(late) == 11 and min(late) >= 0 and max(late) < 100
 
 
 @pytest.mark.parametrize("board", BOARDS)

@@ -2,7 +2,8 @@
 /*
  * The PL011 driver against a model of the device that is as strict as its manual (ARM DDI 0183G):
  * FIFOs 16 deep, interrupts that come once when a FIFO passes its trigger level, registers that may
- * be written only while it is off. A character written to a full FIFO fails the test.
+ * be written only while it is off, a flag that says "busy" as long as there is anything to send. A
+ * character written to a full FIFO fails the test.
  */
 #include "serial_uart.h"
 
@@ -13,7 +14,6 @@ enum {
     CR = 0x30,
     IFLS = 0x34,
     IMSC = 0x38,
-    MIS = 0x40,
     ICR = 0x44,
 };
 enum { INT_RX = 1 << 4, INT_TX = 1 << 5, INT_RT = 1 << 6 };
@@ -24,7 +24,8 @@ static struct {
     uint32_t lcr_h, cr, ifls, imsc, ris;
     struct fifo rx, tx;
     bool overrun;
-    unsigned busy; /* reads of UARTFR until an old character has left */
+    unsigned busy; /* reads of UARTFR until the character that leaves has left */
+    bool drains;   /* the next one leaves then, if it may */
     char line[1 << 16];
     size_t length;
 } uart;
@@ -44,6 +45,34 @@ static void ris_follow_rx(void)
     }
 }
 
+/* The line: so many characters leave; one arrives; nothing arrives for 32 bits' time. */
+static void line_send(unsigned count)
+{
+    for (; count > 0 && uart.tx.count > 0; count--) {
+        uart.line[uart.length++] = (char)fifo_take(&uart.tx);
+        if (uart.tx.count == TRIGGER) {
+            uart.ris |= INT_TX; /* once, as it passes the level */
+        }
+    }
+    uart.line[uart.length] = '\0';
+}
+
+static bool sends(void)
+{
+    return (uart.cr & (1u << 8 | 1)) == (1u << 8 | 1); /* TXE, UARTEN */
+}
+
+/* Section 3.3.3, BUSY: "regardless of whether the UART is enabled or not". */
+static bool is_busy(void)
+{
+    uart.busy -= uart.busy > 0;
+    if (uart.busy == 0 && uart.drains && sends() && uart.tx.count > 0) {
+        line_send(1);
+        uart.busy = 3;
+    }
+    return uart.busy > 0 || (uart.drains && uart.tx.count > 0);
+}
+
 uint32_t sddf_device_read32(uintptr_t address)
 {
     switch (address - REGISTERS) {
@@ -54,11 +83,8 @@ uint32_t sddf_device_read32(uintptr_t address)
         return value;
     }
     case FR:
-        uart.busy -= uart.busy > 0;
-        return (uart.busy > 0 ? 1u << 3 : 0) | (uart.rx.count == 0 ? 1u << 4 : 0) |
+        return (is_busy() ? 1u << 3 : 0) | (uart.rx.count == 0 ? 1u << 4 : 0) |
                (uart.tx.count == FIFO_DEPTH_MODEL ? 1u << 5 : 0);
-    case MIS:
-        return uart.ris & uart.imsc;
     default:
         fail_msg("register 0x%lx was read", (unsigned long)(address - REGISTERS));
         return 0;
@@ -70,7 +96,7 @@ void sddf_device_write32(uintptr_t address, uint32_t value)
     bool on = (uart.cr & 1) != 0;
     switch (address - REGISTERS) {
     case DR:
-        assert_true(on && (uart.cr & 1u << 8) != 0); /* UARTEN, TXE */
+        assert_true(sends());
         assert_true(fifo_put(&uart.tx, (uint16_t)value));
         break;
     case LCR_H:
@@ -108,18 +134,6 @@ void sddf_device_write8(uintptr_t address, uint8_t value)
 {
     fail_msg("0x%x was written as a byte to register 0x%lx", value,
              (unsigned long)(address - REGISTERS));
-}
-
-/* The line: so many characters leave; one arrives; nothing arrives for 32 bits' time. */
-static void line_send(unsigned count)
-{
-    for (; count > 0 && uart.tx.count > 0; count--) {
-        uart.line[uart.length++] = (char)fifo_take(&uart.tx);
-        if (uart.tx.count == TRIGGER) {
-            uart.ris |= INT_TX; /* once, as it passes the level */
-        }
-    }
-    uart.line[uart.length] = '\0';
 }
 
 static void line_receive(uint16_t value)
@@ -162,15 +176,22 @@ static int setup(void **state)
     uart.busy = 5;
     uart.ris = 0x7ff;
     fifo_put(&uart.rx, 'x');
+    for (const char *c = "firmware"; *c != '\0'; c++) {
+        fifo_put(&uart.tx, (uint16_t)*c);
+    }
+    uart.drains = true;
     uart_configure();
     init();
+    assert_string_equal(uart.line, "firmware"); /* its last word is not cut */
+    uart.length = 0;
+    uart.drains = false;
     return 0;
 }
 
 static void starts_in_order(void **state)
 {
     (void)state;
-    assert_int_equal(uart.cr & 0x301, 0x301);
+    assert_int_equal(uart.cr, 0xf01);              /* on, both ways; RTS, DTR */
     assert_int_equal(uart.lcr_h, 3 << 5 | 1 << 4); /* 8 bits, FIFOs on; no parity, one stop bit */
     assert_int_equal(uart.ifls, 2 << 3 | 2);
     assert_int_equal(uart.imsc, INT_RX | INT_RT);
@@ -185,6 +206,19 @@ static void starts_although_the_line_stays_busy(void **state)
     uart.busy = 1000000; /* it reads so often, and then goes on: the assertion of LCR_H holds */
     uart_configure();
     init();
+    assert_int_equal(uart.imsc, INT_RX | INT_RT);
+}
+
+/* Off, with something in its FIFO: that would be "busy" for ever, and is flushed. */
+static void starts_although_nothing_leaves(void **state)
+{
+    (void)state;
+    memset(&uart, 0, sizeof(uart));
+    fifo_put(&uart.tx, 'x');
+    uart.drains = true;
+    uart_configure();
+    init();
+    assert_int_equal(uart.tx.count, 0);
     assert_int_equal(uart.imsc, INT_RX | INT_RT);
 }
 
@@ -324,7 +358,10 @@ static void restarts(void **state)
     fake_microkit_wake(CH_VIRT_TX);
     fake_microkit_signals(CH_VIRT_TX);
     rig_send_text(&writer, " and then these");
+    uart.drains = true; /* the sixteen that it had given to the device */
     init();
+    assert_memory_equal(uart.line, "more than sixtee", 16);
+    uart.drains = false;
     for (unsigned i = 0; i < 10; i++) {
         line_send(16);
         interrupts();
@@ -370,6 +407,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(starts_in_order, setup),
         cmocka_unit_test_setup(starts_although_the_line_stays_busy, setup),
+        cmocka_unit_test_setup(starts_although_nothing_leaves, setup),
         cmocka_unit_test_setup(sends_more_than_a_fifo, setup),
         cmocka_unit_test_setup(sends_what_fits_without_an_interrupt, setup),
         cmocka_unit_test_setup(an_interrupt_of_another_kind_loses_none, setup),

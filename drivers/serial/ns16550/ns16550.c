@@ -6,10 +6,10 @@
  * The line's speed stays as the firmware has set it (the divisor latch): what the clock is, a
  * driver cannot find out. The rest is set up here.
  *
- * Received (section 8.4): an interrupt when the FIFO has eight characters, or fewer for four
- * characters' time; both go when it has been read. Sent: when the FIFO has become empty, up to
+ * Interrupts are as in section 8.11. Received: when the FIFO has eight characters, or fewer for
+ * four characters' time; both go when it has been read. Sent: when the FIFO has become empty, up to
  * sixteen go in; that interrupt is enabled only while there are bytes that found no room, and comes
- * at once if the FIFO is empty when it is enabled.
+ * at once if the FIFO is empty when it is enabled (8.4, bit 5).
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -34,23 +34,30 @@ enum reg {
     REGISTERS_SIZE = 8,
 };
 
+/* Section 8.7 */
 #define IER_ERBFI 0x01 /* received data available, and the FIFO's timeout */
 #define IER_ETBEI 0x02 /* transmitter holding register empty */
 
+/* Section 8.5 */
 #define FCR_ENABLE    0x01
 #define FCR_CLEAR     0x06 /* both FIFOs */
 #define FCR_TRIGGER_8 0x80
 
-#define LCR_8N1 0x03 /* 8 bits, no parity, 1 stop bit; no break, divisor latch closed */
+/* Section 8.1: 8 bits, no parity, 1 stop bit; no break, divisor latch closed */
+#define LCR_8N1 0x03
 
-/* OUT2: on PC boards it lets the interrupt through to the controller; elsewhere it leads nowhere.
+/*
+ * Section 8.8: DTR, RTS, OUT2. The last one lets the interrupt through to the controller on PC
+ * boards; elsewhere it leads nowhere.
  */
-#define MCR_READY 0x0b /* DTR, RTS, OUT2 */
+#define MCR_READY 0x0b
 
+/* Section 8.4 */
 #define LSR_DR    0x01
 #define LSR_OE    0x02
 #define LSR_WRONG 0x1c /* PE, FE, BI: of the character at the FIFO's head */
 #define LSR_THRE  0x20
+#define LSR_TEMT  0x40 /* nothing is left to send */
 
 #define FIFO_DEPTH 16
 
@@ -82,12 +89,14 @@ static void enable(uint8_t wanted)
 
 void uart_start(void)
 {
+    for (uint32_t i = 0; i < UART_START_READS && (reg_read(LSR) & LSR_TEMT) == 0; i++) {
+    }
     reg_write(LCR, LCR_8N1); /* first: it closes the divisor latch, which lies over IER */
     reg_write(IER, 0);
-    reg_write(FCR, FCR_ENABLE); /* section 8.5: the other bits count only if this one is set */
+    reg_write(FCR, FCR_ENABLE); /* the other bits count only if this one is set */
     reg_write(FCR, FCR_ENABLE | FCR_CLEAR | FCR_TRIGGER_8);
     reg_write(MCR, MCR_READY);
-    /* What is left of the past: reading is what clears it. */
+    /* What is left of the past: reading is what clears it (8.6, table IV). */
     reg_read(LSR);
     reg_read(RBR);
     reg_read(IIR);

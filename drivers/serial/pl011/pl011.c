@@ -6,11 +6,11 @@
  * The line's speed stays as the firmware has set it (UARTIBRD, UARTFBRD): what UARTCLK is, a driver
  * cannot find out. The rest is set up here.
  *
- * Both FIFOs work with interrupts (section 2.8). Received: UARTRXINTR when the FIFO is half full,
- * UARTRTINTR when fewer have lain there for 32 bits' time; both go when the FIFO has been read, and
- * so are never cleared by hand, or what is left would wait for the next character. Sent: UARTTXINTR
- * comes when the FIFO drains past its trigger level, once, so it is cleared before the FIFO is
- * filled, and unmasked only while there are bytes that found no room.
+ * Both FIFOs work with interrupts. Received: UARTRXINTR (section 2.8.2) when the FIFO is half full,
+ * UARTRTINTR (2.8.4) when fewer have lain there for 32 bits' time; both go when the FIFO has been
+ * read, and so are never cleared by hand, or what is left would wait for the next character. Sent:
+ * UARTTXINTR (2.8.3) comes when the FIFO drains past its trigger level, once, so it is cleared
+ * before the FIFO is filled, and unmasked only while there are bytes that found no room.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -29,7 +29,6 @@ enum reg {
     UARTCR = 0x030,
     UARTIFLS = 0x034,
     UARTIMSC = 0x038,
-    UARTMIS = 0x040,
     UARTICR = 0x044,
     REGISTERS_SIZE = 0x1000,
 };
@@ -48,6 +47,7 @@ enum reg {
 #define CR_UARTEN (1u << 0) /* section 3.3.8 */
 #define CR_TXE    (1u << 8)
 #define CR_RXE    (1u << 9)
+#define CR_READY  (3u << 10) /* DTR, RTS: whoever wants to be asked may send */
 
 #define IFLS_HALF (2u << 3 | 2u << 0) /* both FIFOs: section 3.3.9 */
 
@@ -58,9 +58,6 @@ enum reg {
 
 /* Reads of the FIFO in one pass: more than the deepest one holds (32 characters). */
 #define RX_PASS 64
-
-/* Reads of UARTFR that the last character may take to leave before the UART is set up. */
-#define BUSY_READS 1000000
 
 const uint64_t uart_registers_size = REGISTERS_SIZE;
 const char uart_registers_name[] = "PL011";
@@ -85,18 +82,22 @@ static void mask_set(uint32_t wanted)
     }
 }
 
-/* Section 3.3.8: disable, let the character out, flush the FIFO, and only then program. */
+/*
+ * Section 3.3.8: disable, let the character out, flush the FIFO, and only then program. But BUSY
+ * stays as long as there is anything in the FIFO, which leaves only while the UART is on (3.3.3):
+ * so all that was to be sent goes out first. (No flag shows that a character is coming in.)
+ */
 void uart_start(void)
 {
     reg_write(UARTIMSC, 0);
-    reg_write(UARTCR, 0);
-    for (uint32_t reads = BUSY_READS; (reg_read(UARTFR) & FR_BUSY) != 0 && reads > 0; reads--) {
+    for (uint32_t i = 0; i < UART_START_READS && (reg_read(UARTFR) & FR_BUSY) != 0; i++) {
     }
+    reg_write(UARTCR, 0);
     reg_write(UARTLCR_H, 0); /* FEN 0: the FIFOs are emptied */
     reg_write(UARTICR, INT_ALL);
     reg_write(UARTIFLS, IFLS_HALF);
     reg_write(UARTLCR_H, LCR_H_WLEN_8 | LCR_H_FEN); /* 8 bits, no parity, 1 stop bit */
-    reg_write(UARTCR, CR_UARTEN | CR_TXE | CR_RXE);
+    reg_write(UARTCR, CR_UARTEN | CR_TXE | CR_RXE | CR_READY);
     mask = 0;
     mask_set(INT_RX | INT_RT);
 }

@@ -3,12 +3,15 @@
  * Timer driver for the Goldfish real-time clock, the one timer that QEMU's RISC-V "virt" machine
  * offers besides those that the kernel keeps to itself.
  *
- * Registers as in "Goldfish Virtual Hardware" (Android's emulator, docs/GOLDFISH-VIRTUAL-HARDWARE,
- * section "Goldfish timer") and QEMU's hw/rtc/goldfish_rtc.c. A 64-bit count of nanoseconds, read
- * low half first, which holds the high half; an alarm, written high half first, set by the low one;
- * and a level-sensitive interrupt, asserted from the alarm until it is cleared.
+ * Time and alarm are as in "Goldfish Virtual Hardware" (docs/GOLDFISH-VIRTUAL-HARDWARE.TXT of
+ * Android's emulator, chapter III, "Goldfish timer"): a 64-bit count of nanoseconds, read low half
+ * first, which holds the high half; an alarm, written high half first, set by the low one, and there
+ * at once if its time has passed. The registers from 0x10 on are those of QEMU's device
+ * (hw/rtc/goldfish_rtc.c), which is newer than that text. The interrupt is level-sensitive: asserted
+ * from the alarm until it is cleared.
  *
- * The count is of wall-clock time, so whoever sets the machine's clock moves alarms that are set.
+ * The count may be of wall-clock time, and then whoever sets that moves alarms that are set. With
+ * QEMU's option -rtc clock=vm it is the machine's own.
  */
 #include <stdbool.h>
 #include <stdint.h>

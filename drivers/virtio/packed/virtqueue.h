@@ -112,7 +112,7 @@ static inline bool virtqueue_round(const struct virtqueue *q, uint16_t index)
 /* Whose an entry is: of the round, one bit as it is and the other one not; or both alike. */
 #define VIRTQUEUE_BITS (VIRTQ_PACKED_F_AVAIL | VIRTQ_PACKED_F_USED)
 
-/* 2.8.1.1: has the device used this one? It is one that it has. */
+/* 2.8.1: has the device used this one? It is one that it has. */
 static inline bool virtqueue_is_used(const struct virtqueue *q, uint16_t index)
 {
     const uint16_t flags = sddf_device_load16(&q->ring[virtqueue_place(q, index)].flags);
@@ -172,7 +172,7 @@ static inline void virtqueue_give(struct virtqueue *q, uint64_t address, uint32_
     }
 }
 
-/* 2.8.21.1: hands over all that was given. Once per batch. */
+/* 2.8.21.1.1: hands over all that was given. Once per batch. */
 static inline void virtqueue_publish(struct virtqueue *q)
 {
     if (q->published != q->next) {
@@ -184,7 +184,8 @@ static inline void virtqueue_publish(struct virtqueue *q)
     }
 }
 
-/* 2.8.14, after sddf_device_store_then_look(): one load, so that place and flags belong together.
+/* 2.8.21.3.1, after sddf_device_store_then_look(): one load, so that place and flags belong
+ * together.
  */
 static inline bool virtqueue_wants_doorbell(struct virtqueue *q)
 {
