@@ -4,14 +4,14 @@
  * offers besides those that the kernel keeps to itself.
  *
  * Time and alarm are as in "Goldfish Virtual Hardware" (docs/GOLDFISH-VIRTUAL-HARDWARE.TXT of
- * Android's emulator, chapter III, "Goldfish timer"): a 64-bit count of nanoseconds, read low half
- * first, which holds the high half; an alarm, written high half first, set by the low one, and there
- * at once if its time has passed. The registers from 0x10 on are those of QEMU's device
- * (hw/rtc/goldfish_rtc.c), which is newer than that text. The interrupt is level-sensitive:
- * asserted from the alarm until it is cleared.
+ * Android's emulator, chapter III, "Goldfish timer"): a 64-bit count of nanoseconds, read low
+ * half first, which holds the high half; an alarm, written high half first, set by the low one,
+ * and there at once if its time has passed. The registers from 0x10 on are those of QEMU's
+ * device (hw/rtc/goldfish_rtc.c), which is newer than that text. The interrupt is level-
+ * sensitive: asserted from the alarm until it is cleared.
  *
- * The count may be of wall-clock time, and then whoever sets that moves alarms that are set. With
- * QEMU's option -rtc clock=vm it is the machine's own.
+ * The count may be of wall-clock time, and then whoever sets that moves alarms that are set.
+ * With QEMU's option -rtc clock=vm it is the machine's own.
  */
 #include <stdbool.h>
 #include <stdint.h>
