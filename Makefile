@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := build
 .PHONY: build run test verify bench guest-bench soak sel4 sel4-run setup format check-format clean
-.PHONY: guest-test fuzz fuzz-smoke fuzz-coverage mutants help
+.PHONY: guest-test fuzz fuzz-smoke fuzz-coverage mutants help sel4-sdk sel4-tests
 
 # Debian's own, whatever else is called python3 on this machine's PATH.
 PYTHON := /usr/bin/python3
@@ -74,7 +74,7 @@ fuzz-coverage: ## Say what of each component the fuzz targets' corpora reach
 	@$(SETUP) --verify
 	@verify/fuzz/run coverage
 
-sel4: sel4-sdk build ## Boot the echo system on seL4 in QEMU, and test it (BOARD=..., CONFIG=release)
+sel4: sel4-sdk sel4-tests build ## Boot the echo system on seL4 in QEMU, and test it (BOARD=..., CONFIG=release)
 	@BOARD=$(BOARD) CONFIG=$(CONFIG) tests/run sel4 -k on_sel4
 
 sel4-run: sel4-sdk build ## The same, left running: console here, services on loopback ports
@@ -84,6 +84,9 @@ sel4-run: sel4-sdk build ## The same, left running: console here, services on lo
 sel4-sdk:
 	@platform/microkit/build.py --board $(BOARD) --config $(CONFIG) --check
 	@$(SETUP) --sel4
+
+sel4-tests:
+	@platform/microkit/build.py --board $(BOARD) --config $(CONFIG) --check --tests
 
 guest-test: ## Boot a guest with an IOMMU and real drivers in it, and test these (1 to 2 minutes)
 	@$(SETUP) --guest

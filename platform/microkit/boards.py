@@ -3,6 +3,7 @@
 boards/NAME.xml, for the sddf command."""
 
 import os
+import re
 import shutil
 import subprocess
 from dataclasses import dataclass, field
@@ -96,7 +97,7 @@ class Board:
                           f"package {self.qemu_package})")
 
     def qemu_command(self, image, netdev, device_options="", serial="mon:stdio"):
-        """The command that boots an image; `netdev` without its id."""
+        """The command that boots an image; `netdev` without its id; `serial`: where the UART is."""
         return [*self.qemu, "-m", "size=2G", "-nographic", "-serial", serial,
                 *(word.format(image) for word in self.image.split(" ")),
                 "-global", "virtio-mmio.force-legacy=false",
@@ -126,6 +127,36 @@ def find_board(name):
     return BOARDS[name]
 
 
+def check_network():
+    """Can the tests have a network of their own for QEMU?"""
+    if os.geteuid() != 0:
+        raise Missing("the tests make network namespaces, and only root may: sudo -E make sel4")
+    if shutil.which("ip") is None:
+        raise Missing("ip is missing: ./setup.sh installs it (Debian's package iproute2)")
+    if not Path("/dev/net/tun").exists():
+        raise Missing("there is no /dev/net/tun, for QEMU's end of the network: modprobe tun")
+
+
+def check_sdk(sdk):
+    """Is this an SDK of a release that will do, and can its tool run here?"""
+    tool = sdk / "bin" / "microkit"
+    if not tool.exists():
+        raise Missing(f"MICROKIT_SDK={sdk} is no Microkit SDK, it has no bin/microkit: {GET_SDK}")
+    version = sdk / "VERSION"
+    text = version.read_text(errors="replace").strip() if version.is_file() else ""
+    release = re.match(r"(\d+)\.(\d+)\.(\d+)", text)
+    if release is None or tuple(map(int, release.groups())) < (2, 0, 1):
+        raise Missing(f"MICROKIT_SDK={sdk} is no release that will do: its VERSION says "
+                      f"\"{text[:20]}\"; {GET_SDK}")
+    try:
+        ran = subprocess.run([tool, "--help"], capture_output=True, check=False).returncode == 0
+    except OSError:
+        ran = False
+    if not ran:
+        raise Missing(f"MICROKIT_SDK={sdk} has a tool that does not run on this machine, "
+                      f"bin/microkit: {GET_SDK}")
+
+
 def find_sdk(board, config):
     """The SDK's folder, and in it the board's for this configuration."""
     if config not in CONFIGS:
@@ -134,11 +165,11 @@ def find_sdk(board, config):
     if not sdk:
         raise Missing(f"this takes a Microkit SDK: {GET_SDK}")
     sdk = Path(sdk).resolve()
-    if not (sdk / "bin" / "microkit").exists():
-        raise Missing(f"MICROKIT_SDK={sdk} is no Microkit SDK, it has no bin/microkit: {GET_SDK}")
+    check_sdk(sdk)
     folder = sdk / "board" / board.name / config
     if not (folder / "lib" / "libmicrokit.a").exists():
-        have = sorted(path.name for path in (sdk / "board").iterdir())
-        raise Missing(f"MICROKIT_SDK={sdk} has no {config} build of the board {board.name}; its "
-                      f"boards are {', '.join(have)}")
+        have = sorted(f"{path.parent.name} {path.name}" for path in sdk.glob("board/*/*")
+                      if (path / "lib" / "libmicrokit.a").exists())
+        raise Missing(f"MICROKIT_SDK={sdk} has no {config} build of the board {board.name}; it has "
+                      f"{', '.join(have) or 'none of any board'}")
     return sdk, folder

@@ -49,11 +49,11 @@ def build_programs(folder, target, sdk_board="", clock_hz=0, quiet=True):
 def build_system(board, config, description, board_file=None):
     """Builds a system with its image; returns the image's path."""
     sdk, sdk_board = boards.find_sdk(board, config)
-    folder = boards.ROOT / f"build-sel4-{board.name}-{config}"
-    programs = build_programs(folder, board.target, sdk_board, board.clock_hz)
     sddf = SDDF_BUILD / "sddf"
     if not sddf.exists():
         raise boards.Missing(f"{sddf} is not built: make")
+    folder = boards.ROOT / f"build-sel4-{board.name}-{config}"
+    programs = build_programs(folder, board.target, sdk_board, board.clock_hz)
     out = folder / description.stem
     subprocess.run([sddf, "build", description, "-b",
                     board_file or boards.HERE / "boards" / f"{board.name}.xml", "-o", out,
@@ -68,6 +68,7 @@ def parse(usage):
     parser.add_argument("--board", default="qemu_virt_aarch64")
     parser.add_argument("--config", default="debug")
     parser.add_argument("--check", action="store_true", help="only say whether there is an SDK")
+    parser.add_argument("--tests", action="store_true", help="and whether its tests can run")
     parser.add_argument("description", nargs="?", type=Path, default=ECHO)
     return parser.parse_args()
 
@@ -78,6 +79,8 @@ def main():
         board = boards.find_board(arguments.board)
         if arguments.check:
             boards.find_sdk(board, arguments.config)
+            if arguments.tests:
+                boards.check_network()
         else:
             print(build_system(board, arguments.config, arguments.description))
     except boards.Missing as missing:

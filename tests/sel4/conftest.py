@@ -20,8 +20,10 @@ CONFIGS = [CONFIG] if "CONFIG" in os.environ else ["debug", "release"]
 
 @pytest.fixture(scope="session")
 def lab():
-    if os.geteuid() != 0:
-        pytest.skip("needs root: network namespaces and a TAP interface")
+    try:
+        boards.check_network()
+    except boards.Missing as why:
+        pytest.skip(str(why))
     namespace = lib.bench_lab.Namespace()
     try:
         yield qemu.Lab(namespace)

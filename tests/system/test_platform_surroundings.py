@@ -4,9 +4,7 @@ that are closed, terminals, and ends at every moment."""
 
 import contextlib
 import os
-import pty
 import re
-import select
 import signal
 import subprocess
 import termios
@@ -17,6 +15,7 @@ import pytest
 
 import lib
 from pds import HELLO, PING_PONG, PROGRAMS, Running, pd, region
+from terminal import is_raw, on_terminal, read_until, wait_for_end
 
 CONSOLE = ('<protection_domain name="console" priority="5" stack_size="0x4000">'
            '<program_image path="console.elf"/></protection_domain>'
@@ -103,48 +102,16 @@ def test_streams_that_are_not_there(tmp_path, closed):
         assert process.wait(60) == 0
 
 
-@contextlib.contextmanager
-def on_terminal(tmp_path, description, *options):
-    """A system in the foreground of a terminal of its own; the master's end, and the process."""
+def at_terminal(tmp_path, description, *options):
+    """A system at a terminal of its own."""
     (tmp_path / "system.xml").write_text(f"<system>{description}</system>")
-    pid, master = pty.fork()
-    if pid == 0:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
-        os.execv(lib.SDDF, [str(word) for word in (lib.SDDF, "run", tmp_path / "system.xml",
-                                                   "--search-path", PROGRAMS, *options)])
-    try:
-        yield master, pid
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
-        with contextlib.suppress(ChildProcessError):
-            os.waitpid(pid, 0)
-        os.close(master)
-
-
-def is_raw(terminal):
-    return not termios.tcgetattr(terminal)[3] & termios.ICANON
-
-
-def read_until(master, text):
-    said = b""
-    while text not in said:
-        assert select.select([master], [], [], 60)[0], said
-        said += os.read(master, 4096)
-
-
-def wait_for_end(master, pid):
-    """The exit status; what is printed meanwhile is read, or the end would wait for that."""
-    with contextlib.suppress(OSError):
-        while os.read(master, 4096):
-            pass
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    return on_terminal([lib.SDDF, "run", tmp_path / "system.xml", "--search-path", PROGRAMS, *options])
 
 
 def test_a_terminal_gets_its_mode_back_from_one_that_is_interrupted_early(tmp_path):
     """Ctrl-C while devices are opened, when the terminal's mode has been changed."""
     for delay in range(0, 60, 4):
-        with on_terminal(tmp_path, CONSOLE) as (master, pid):
+        with at_terminal(tmp_path, CONSOLE) as (master, pid):
             before = termios.tcgetattr(master)
             if not lib.wait_until(lambda: is_raw(master), 10, step=0.0005):
                 pytest.fail("the terminal was never made the system's")
@@ -156,7 +123,7 @@ def test_a_terminal_gets_its_mode_back_from_one_that_is_interrupted_early(tmp_pa
 
 def test_ctrl_z_holds_nothing(tmp_path):
     """Nobody would keep budgets in a system whose loader is stopped."""
-    with on_terminal(tmp_path, HELLO + PING_PONG) as (master, pid):
+    with at_terminal(tmp_path, HELLO + PING_PONG) as (master, pid):
         read_until(master, b"ping: all right")
         os.write(master, b"\x1a")
         read_until(master, b"the system cannot be held; Ctrl-C ends it")
