@@ -4,6 +4,7 @@ same flags against our own microkit.h and linked with the Microkit's functions l
 programs and what `sddf build` makes of them are looked into."""
 
 import itertools
+import json
 import re
 import subprocess
 import sys
@@ -68,6 +69,22 @@ def cross(request):
     cross = Cross(boards.TARGETS[request.param])
     assert len(cross.programs) >= 8
     return cross
+
+
+def test_all_sources_are_compiled():
+    """Of every component, driver and example, for one of the architectures at least; but what is
+    Linux's own."""
+    try:
+        programs = [Cross(target).folder for target in boards.TARGETS.values()]
+    except boards.Missing as why:
+        pytest.skip(str(why))
+    compiled = {(folder.parents[1] / entry["file"]).resolve() for folder in programs
+                for entry in json.loads((folder.parents[1] / "compile_commands.json").read_text())}
+    left_out = {str(source.relative_to(lib.ROOT))
+                for folder in ("network", "timer", "serial", "drivers", "examples")
+                for source in (lib.ROOT / folder).rglob("*.c")
+                if source not in compiled and not source.parent.name.startswith("linux")}
+    assert not left_out
 
 
 def interface():
