@@ -485,6 +485,7 @@ bool system_check(const struct system *system, const struct board *board,
     check_pds(&c);
     check_channels(&c);
     check_io_spaces(&c);
+    check_kept(&c);
     check_networks(&c);
     check_timers(&c);
     check_serials(&c);

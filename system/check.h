@@ -24,6 +24,8 @@ void check_timers(const struct check *c);
 void check_serials(const struct check *c);
 void check_idles(const struct check *c);
 
+void check_kept(const struct check *c);
+
 /* The board's device of that name and class, or NULL with the mistake reported. */
 const struct board_device *check_device(const struct check *c, const char *name, const char *class_,
                                         struct system_place place);

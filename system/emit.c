@@ -42,23 +42,43 @@ static void perms(FILE *out, unsigned value)
             value & SYSTEM_WRITE ? "w" : "", value & SYSTEM_EXECUTE ? "x" : "");
 }
 
-static void emit_region(FILE *out, const struct system_region *region)
+/* What was kept of this one: its attributes, or its elements. */
+static void emit_kept(FILE *out, const struct system *system, enum system_owner owner, size_t index,
+                      size_t map, bool elements, int depth)
 {
+    for (size_t i = 0; i < system->kept_count; i++) {
+        const struct system_kept *kept = &system->kept[i];
+        if (kept->owner != owner || kept->index != index || kept->map != map ||
+            kept->element != elements) {
+            continue;
+        }
+        if (elements) {
+            indent(out, depth);
+        }
+        fprintf(out, "%s%s", kept->text, elements ? "\n" : "");
+    }
+}
+
+static void emit_region(FILE *out, const struct system *system, size_t index)
+{
+    const struct system_region *region = &system->regions[index];
     fputs("  <memory_region", out);
     attribute(out, "name", region->name);
     address(out, "size", region->size);
-    if (region->page_size != 0x1000) {
+    /* Else the Microkit's tool takes the largest pages that fit. */
+    if (region->has_page_size || region->page_size != 0x1000) {
         address(out, "page_size", region->page_size);
     }
     if (region->has_phys) {
         address(out, "phys_addr", region->phys);
     }
+    emit_kept(out, system, SYSTEM_OF_REGION, index, 0, false, 0);
     fputs("/>\n", out);
 }
 
-static void emit_map(FILE *out, const struct system *system, const struct system_map *map,
-                     int depth)
+static void emit_map(FILE *out, const struct system *system, size_t pd, size_t index, int depth)
 {
+    const struct system_map *map = &system->pds[pd].maps[index];
     indent(out, depth);
     fputs("<map", out);
     attribute(out, "mr", system->regions[map->region].name);
@@ -69,6 +89,7 @@ static void emit_map(FILE *out, const struct system *system, const struct system
     }
     attribute(out, "setvar_vaddr", map->setvar_vaddr);
     attribute(out, "setvar_size", map->setvar_size);
+    emit_kept(out, system, SYSTEM_OF_MAP, pd, index, false, 0);
     fputs("/>\n", out);
 }
 
@@ -113,13 +134,14 @@ static void emit_pd(FILE *out, const struct system *system, size_t index, int de
         number(out, "id", pd->child_id);
         attribute(out, "setvar_id", newer ? pd->child_setvar_id : NULL);
     }
+    emit_kept(out, system, SYSTEM_OF_PD, index, 0, false, 0);
     fputs(">\n", out);
     indent(out, depth + 1);
     fputs("<program_image", out);
     attribute(out, "path", pd->program);
     fputs("/>\n", out);
     for (size_t i = 0; i < pd->map_count; i++) {
-        emit_map(out, system, &pd->maps[i], depth + 1);
+        emit_map(out, system, index, i, depth + 1);
     }
     for (size_t i = 0; i < pd->irq_count; i++) {
         emit_irq(out, &pd->irqs[i], depth + 1, newer);
@@ -131,6 +153,7 @@ static void emit_pd(FILE *out, const struct system *system, size_t index, int de
         attribute(out, "region_paddr", system->regions[pd->setvars[i].region].name);
         fputs("/>\n", out);
     }
+    emit_kept(out, system, SYSTEM_OF_PD, index, 0, true, depth + 1);
     for (size_t i = index + 1; i < system->pd_count; i++) {
         if (system->pds[i].parent == index) {
             emit_pd(out, system, i, depth + 1, release);
@@ -182,8 +205,10 @@ bool system_emit_for(const struct system *system, unsigned release, FILE *out)
 {
     const bool newer = release >= SYSTEM_SDF_CORES;
     fputs("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<system>\n", out);
+    /* First: the Microkit 2.3.0 wants to know of domains before it reads of who is in them. */
+    emit_kept(out, system, SYSTEM_OF_ALL, 0, 0, true, 1);
     for (size_t i = 0; i < system->region_count; i++) {
-        emit_region(out, &system->regions[i]);
+        emit_region(out, system, i);
     }
     for (size_t i = 0; i < system->pd_count; i++) {
         if (system->pds[i].parent == SYSTEM_NONE) {

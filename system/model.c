@@ -202,6 +202,12 @@ void system_free(struct system *system)
         free(system->io_spaces[i].maps);
     }
     free(system->io_spaces);
+    for (size_t i = 0; i < system->kept_count; i++) {
+        free(system->kept[i].name);
+        free(system->kept[i].inside);
+        free(system->kept[i].text);
+    }
+    free(system->kept);
     for (size_t i = 0; i < system->network_count; i++) {
         free(system->networks[i].device);
         free(system->networks[i].clients);

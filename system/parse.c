@@ -14,6 +14,15 @@
 
 /* ---- what each element may have ------------------------------------------------------------ */
 
+#define REFUSED(its_name, reason)                                                                  \
+    {                                                                                              \
+        .name = its_name, .need = XML_REFUSED, .why = reason                                       \
+    }
+#define KEPT(its_name, reason, release)                                                            \
+    {                                                                                              \
+        .name = its_name, .need = XML_KEPT, .why = reason, .since = release                        \
+    }
+
 static const struct xml_name no_names[] = {{0}};
 
 static const struct xml_name system_children[] = {
@@ -25,7 +34,8 @@ static const struct xml_name system_children[] = {
     {.name = "timer"},
     {.name = "serial"},
     {.name = "idle"},
-    {"domains", XML_REFUSED, "PDs are scheduled by priority and budget, not by time domains"},
+    KEPT("domains", "PDs are scheduled by priority and budget, not by time domains",
+         SYSTEM_SDF_NEWER),
     {0},
 };
 static const struct xml_spec system_spec = {no_names, system_children};
@@ -35,7 +45,9 @@ static const struct xml_name region_attributes[] = {
     {.name = "size", .need = XML_REQUIRED},
     {.name = "page_size"},
     {.name = "phys_addr"},
-    {"prefill_path", XML_REFUSED, "regions start zeroed; let a PD write what they should hold"},
+    KEPT("prefill_path", "regions start zeroed; let a PD write what they should hold",
+         SYSTEM_SDF_PREFILL),
+    REFUSED("prefill_bootinfo", "it tells of an x86_64's firmware"),
     {0},
 };
 static const struct xml_spec region_spec = {region_attributes, no_names};
@@ -52,7 +64,10 @@ static const struct xml_name pd_attributes[] = {
     {.name = "shutdown"},
     {.name = "id"},
     {.name = "setvar_id"},
-    {"smc", XML_REFUSED, "there is no secure monitor to call"},
+    KEPT("smc", "there is no secure monitor to call", SYSTEM_SDF_OLDEST),
+    KEPT("fpu", "a process has its floating-point unit", SYSTEM_SDF_NEWER),
+    KEPT("domain", "PDs are scheduled by priority and budget, not by time domains",
+         SYSTEM_SDF_NEWER),
     {0},
 };
 static const struct xml_name pd_children[] = {
@@ -61,15 +76,16 @@ static const struct xml_name pd_children[] = {
     {.name = "irq"},
     {.name = "setvar"},
     {.name = "protection_domain"},
-    {"virtual_machine", XML_REFUSED, "a PD cannot be a hypervisor"},
-    {"ioport", XML_REFUSED, "no PD may use I/O ports"},
-    {"cspace", XML_REFUSED, "there are no seL4 capabilities to place"},
+    KEPT("virtual_machine", "a PD cannot be a hypervisor", SYSTEM_SDF_OLDEST),
+    REFUSED("ioport", "no PD may use I/O ports"),
+    KEPT("cspace", "there are no seL4 capabilities to place", SYSTEM_SDF_NEWER),
     {0},
 };
 static const struct xml_spec pd_spec = {pd_attributes, pd_children};
 
 static const struct xml_name image_attributes[] = {
     {.name = "path", .need = XML_REQUIRED},
+    REFUSED("path_for_symbols", "what is set is looked for in the program itself"),
     {0},
 };
 static const struct xml_spec image_spec = {image_attributes, no_names};
@@ -81,7 +97,7 @@ static const struct xml_name map_attributes[] = {
     {.name = "cached"},
     {.name = "setvar_vaddr"},
     {.name = "setvar_size"},
-    {"setvar_prefill_size", XML_REFUSED, "regions start zeroed"},
+    KEPT("setvar_prefill_size", "regions start zeroed", SYSTEM_SDF_PREFILL),
     {0},
 };
 static const struct xml_spec map_spec = {map_attributes, no_names};
@@ -92,13 +108,13 @@ static const struct xml_name irq_attributes[] = {
     {.name = "id", .need = XML_REQUIRED},
     {.name = "trigger"},
     {.name = "setvar_id"},
-    {"pcidev", XML_REFUSED, pci_reason},
-    {"handle", XML_REFUSED, pci_reason},
-    {"vector", XML_REFUSED, pci_reason},
-    {"pin", XML_REFUSED, pci_reason},
-    {"ioapic", XML_REFUSED, pci_reason},
-    {"level", XML_REFUSED, pci_reason},
-    {"polarity", XML_REFUSED, pci_reason},
+    REFUSED("pcidev", pci_reason),
+    REFUSED("handle", pci_reason),
+    REFUSED("vector", pci_reason),
+    REFUSED("pin", pci_reason),
+    REFUSED("ioapic", pci_reason),
+    REFUSED("level", pci_reason),
+    REFUSED("polarity", pci_reason),
     {0},
 };
 static const struct xml_spec irq_spec = {irq_attributes, no_names};
@@ -129,8 +145,8 @@ static const struct xml_spec end_spec = {end_attributes, no_names};
 static const char id_reason[] = "the board's device is found by the name of the address space";
 static const struct xml_name io_space_attributes[] = {
     {.name = "name", .need = XML_REQUIRED},
-    {"peripheral_id", XML_REFUSED, id_reason},
-    {"domain_id", XML_REFUSED, id_reason},
+    REFUSED("peripheral_id", id_reason),
+    REFUSED("domain_id", id_reason),
     {0},
 };
 static const struct xml_name io_space_children[] = {
@@ -213,8 +229,9 @@ static void parse_region(struct parse *p, xmlNodePtr node)
     xml_verify(&p->xml, node, &region_spec);
     struct system_region region = {.page_size = 0x1000, .place = xml_place(&p->xml, node)};
     xml_number(&p->xml, node, "size", 0x1000, UINT64_C(1) << 46, &region.size);
-    if (xml_number(&p->xml, node, "page_size", 0x1000, 0x40000000, &region.page_size) &&
-        region.page_size != 0x1000 && region.page_size != 0x200000) {
+    region.has_page_size =
+        xml_number(&p->xml, node, "page_size", 0x1000, 0x40000000, &region.page_size);
+    if (region.has_page_size && region.page_size != 0x1000 && region.page_size != 0x200000) {
         system_error(p->xml.errors, region.place,
                      "page_size=\"0x%llx\" is no size of pages; it is 0x1000 or 0x200000",
                      (unsigned long long)region.page_size);
@@ -226,6 +243,7 @@ static void parse_region(struct parse *p, xmlNodePtr node)
         return; /* reported; nothing can refer to it */
     }
     struct system *s = p->system;
+    parse_kept(p, node, &region_spec, SYSTEM_OF_REGION, s->region_count, 0);
     *(struct system_region *)model_append(&s->regions, &s->region_count, sizeof(region)) = region;
 }
 
@@ -249,6 +267,7 @@ static void parse_map(struct parse *p, xmlNodePtr node, struct system_pd *pd)
     xml_bool(&p->xml, node, "cached", &map.cached);
     map.setvar_vaddr = xml_string(&p->xml, node, "setvar_vaddr");
     map.setvar_size = xml_string(&p->xml, node, "setvar_size");
+    parse_kept(p, node, &map_spec, SYSTEM_OF_MAP, p->system->pd_count, pd->map_count);
     *(struct system_map *)model_append(&pd->maps, &pd->map_count, sizeof(map)) = map;
 }
 
@@ -374,6 +393,7 @@ static void parse_pd(struct parse *p, xmlNodePtr node, size_t parent)
     }
     struct system *s = p->system;
     size_t index = s->pd_count;
+    parse_kept(p, node, &pd_spec, SYSTEM_OF_PD, index, 0);
     *(struct system_pd *)model_append(&s->pds, &s->pd_count, sizeof(pd)) = pd;
     for (xmlNodePtr n = NULL; (n = xml_child(node, "protection_domain", n)) != NULL;) {
         parse_pd(p, n, index);
@@ -460,6 +480,7 @@ bool system_parse(const char *path, struct system *system, struct system_errors 
     if (xml_open(&p.xml, system->file, "system", errors)) {
         xmlNodePtr root = xml_root(&p.xml);
         xml_verify(&p.xml, root, &system_spec);
+        parse_kept(&p, root, &system_spec, SYSTEM_OF_ALL, 0, 0);
         for (xmlNodePtr n = NULL; (n = xml_child(root, "memory_region", n)) != NULL;) {
             parse_region(&p, n);
         }

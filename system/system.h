@@ -52,6 +52,7 @@ struct system_region {
     char *name;
     uint64_t size;      /* bytes, a multiple of page_size */
     uint64_t page_size; /* 0x1000 or 0x200000 */
+    bool has_page_size; /* the description says so */
     bool has_phys;
     uint64_t phys; /* on the board: registers, or a device's resource (struct board_region) */
     struct system_place place;
@@ -143,6 +144,25 @@ struct system_io_space {
     struct system_place place;
 };
 
+/*
+ * What only the Microkit has (a virtual machine, a scheduling domain): nothing here looks into it,
+ * but `sddf build` writes it as it stands, for releases that know it.
+ */
+enum system_owner { SYSTEM_OF_ALL, SYSTEM_OF_REGION, SYSTEM_OF_PD, SYSTEM_OF_MAP };
+
+struct system_kept {
+    enum system_owner owner;
+    size_t index;    /* of the region; of the PD, also of a map's */
+    size_t map;      /* of the map in its PD */
+    bool element;    /* else an attribute */
+    char *name;      /* "smc" */
+    char *inside;    /* "protection_domain" */
+    char *text;      /* ` smc="true"`, or all of the element; NULL: its file is not there */
+    const char *why; /* it is not on Linux */
+    unsigned since;  /* SYSTEM_SDF(...) */
+    struct system_place place;
+};
+
 struct system_network; /* sDDF elements, only until expansion: system/network.h, system/timer.h */
 struct system_timer;
 struct system_serial; /* system/serial.h */
@@ -159,6 +179,8 @@ struct system {
     size_t channel_count;
     struct system_io_space *io_spaces;
     size_t io_space_count;
+    struct system_kept *kept;
+    size_t kept_count;
     struct system_network *networks;
     size_t network_count;
     struct system_timer *timers;
@@ -325,7 +347,8 @@ void system_adopt(struct system *system, const struct system_search *search);
 #define SYSTEM_SDF(major, minor, patch) ((unsigned)((major)*10000 + (minor)*100 + (patch)))
 #define SYSTEM_SDF_OLDEST               SYSTEM_SDF(2, 0, 1)
 #define SYSTEM_SDF_CORES                SYSTEM_SDF(2, 1, 0) /* cpu, setvar_id */
-#define SYSTEM_SDF_NEWER                SYSTEM_SDF(2, 3, 0) /* io_address_space */
+#define SYSTEM_SDF_PREFILL              SYSTEM_SDF(2, 2, 0) /* prefill_path */
+#define SYSTEM_SDF_NEWER                SYSTEM_SDF(2, 3, 0) /* domains, cspace, fpu */
 #define SYSTEM_SDF_OURS                 UINT_MAX /* what `sddf run` reads: poll, shutdown */
 
 /* All of the system, as `sddf run` reads it. False if `out` could not be written. */

@@ -239,13 +239,13 @@ static const struct xml_name *find(const struct xml_name *names, const char *nam
     return NULL;
 }
 
-/* "did you mean" among the names that are no refused ones. */
+/* "did you mean" among the names that every board knows. */
 static char *suggest(const struct xml_name *names, const char *name, const char *plural)
 {
     const char *candidates[32];
     size_t count = 0;
     for (; names != NULL && names->name != NULL && count < 32; names++) {
-        if (names->need != XML_REFUSED) {
+        if (names->need != XML_REFUSED && names->need != XML_KEPT) {
             candidates[count++] = names->name;
         }
     }

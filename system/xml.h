@@ -25,13 +25,15 @@ struct xml_file {
 enum xml_need {
     XML_OPTIONAL,
     XML_REQUIRED,
-    XML_REFUSED, /* the Microkit knows it, this platform has nothing like it */
+    XML_REFUSED, /* the Microkit knows it, no board of ours has anything like it */
+    XML_KEPT,    /* the Microkit's alone: it is not looked into, and written as it stands */
 };
 
 struct xml_name {
     const char *name;
     enum xml_need need;
-    const char *why; /* XML_REFUSED */
+    const char *why; /* XML_REFUSED; XML_KEPT: why not on Linux */
+    unsigned since;  /* XML_KEPT: the release with which it came */
 };
 
 /* What an element may have; both arrays end with a NULL name. */

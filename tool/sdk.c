@@ -14,6 +14,9 @@
 
 extern char **environ;
 
+/* The three numbers of a release. */
+#define SDF_PARTS(release) (release) / 10000, (release) / 100 % 100, (release) % 100
+
 static bool refuse(char **why, char *text)
 {
     *why = text;
@@ -67,6 +70,16 @@ bool tool_sdk_check(unsigned release, const struct system *system, char **why)
             return refuse(why, model_format("%s is to run on cpu %u, and the Microkit before 2.1.0 "
                                             "has but one",
                                             system->pds[i].name, system->pds[i].cpu));
+        }
+    }
+    for (size_t i = 0; i < system->kept_count; i++) {
+        const struct system_kept *kept = &system->kept[i];
+        if (release < kept->since) {
+            return refuse(why, model_format("%s:%d: \"%s\" came with the Microkit %u.%u.%u, and "
+                                            "what is written is for %u.%u.%u: give it a newer SDK "
+                                            "(--sdk FOLDER)",
+                                            kept->place.file, kept->place.line, kept->name,
+                                            SDF_PARTS(kept->since), SDF_PARTS(release)));
         }
     }
     if (system->io_space_count > 0) {

@@ -407,6 +407,86 @@ def test_description_for_each_release(cross, tmp_path, version):
         assert number(pd.get("stack_size")) > 0
 
 
+# What is the Microkit's alone, by the release that it came with.
+KEPT = {
+    "2.0.1": {"attributes": 'smc="true"', "inside": '<virtual_machine name="guest"><vcpu id="0"/>'
+                                                    '<map mr="data" vaddr="0x40000000"/></virtual_machine>'},
+    "2.2.0": {"region": 'prefill_path="a &amp; b"', "map": 'setvar_prefill_size="note_size"'},
+    "2.3.0": {"attributes": 'fpu="false" domain="only"', "inside": '<cspace><cap_tcb slot="1" pd="p"/></cspace>',
+              "all": '<domains><domain name="only"/><domain_schedule>'
+                     '<schedule_entry domain="only" duration="1000 us"/></domain_schedule></domains>'},
+}
+
+
+def with_kept(*versions):
+    """A plain description with what these releases brought."""
+    parts = {part: " ".join(KEPT[version].get(part, "") for version in versions)
+             for part in ("all", "region", "map", "attributes", "inside")}
+    return """<system><memory_region name="data" size="0x200000" page_size="0x1000" {region}/>
+        <protection_domain name="p" priority="9" {attributes}><program_image path="test_hello.elf"/>
+            <map mr="data" vaddr="0x10000000" {map}/>{inside}</protection_domain>
+        {all}</system>""".format(**parts)
+
+
+def build_for(cross, folder, text, version=None, name="qemu_virt"):
+    """What `sddf build` says of a description, and what it has written."""
+    (folder / "a & b").write_text("a note")
+    (folder / "x.xml").write_text(text)
+    sdk = []
+    if version is not None:
+        sdk = ["--sdk", fake_sdk(folder, version, cross.target.arch), "--config", "release"]
+    done = subprocess.run([lib.SDDF, "build", "x.xml", "-b", f"{name}_{cross.target.arch}", "-o", "out",
+                           "--search-path", cross.folder, *sdk], capture_output=True, text=True,
+                          check=False, cwd=folder)
+    written = folder / "out" / "x.system"
+    return done.stderr, ElementTree.parse(written).getroot() if done.returncode == 0 else None
+
+
+def same(a, b):
+    """The same element, whatever is between its parts."""
+    return (a.tag, a.attrib, len(a)) == (b.tag, b.attrib, len(b)) and all(map(same, a, b))
+
+
+@pytest.mark.parametrize("version", [None, "2.0.1", "2.1.0", "2.2.0", "2.3.0"])
+@pytest.mark.parametrize("came", KEPT)
+def test_what_is_the_microkits_alone(cross, tmp_path, came, version):
+    """Is written as it stands for a release that knows it, and refused for one that does not."""
+    text = with_kept(came)
+    said, written = build_for(cross, tmp_path, text, version)
+    if (version or "2.0.1") < came:
+        assert f"came with the Microkit {came}" in said and "x.xml:" in said
+        return
+    assert said == ""
+    given = ElementTree.fromstring(text)
+    given.find("memory_region").attrib.update(
+        {"prefill_path": str(tmp_path / "a & b")} if came == "2.2.0" else {})
+    for path in ("memory_region", "protection_domain", "protection_domain/map"):
+        wanted, ours = given.find(path).attrib, written.find(path).attrib
+        assert {name: ours.get(name) for name in wanted} == wanted
+    for path in ("protection_domain/virtual_machine", "protection_domain/cspace", "domains"):
+        wanted, ours = given.find(path), written.find(path)
+        assert (ours is None) if wanted is None else same(wanted, ours)
+    # The Microkit 2.3.0 wants domains before anybody who is in one.
+    assert came != "2.3.0" or written[0].tag == "domains"
+
+
+def test_all_of_it_together(cross, tmp_path):
+    said, written = build_for(cross, tmp_path, with_kept(*KEPT), "2.3.0")
+    assert said == "" and {"domains", "virtual_machine", "cspace"} <= {one.tag for one in written.iter()}
+
+
+@pytest.mark.parametrize("before, after, answer", [
+    ('fpu="false" domain="only"', "", '"p" is in no domain, and with <domains> (line '),
+    ("<domains>", '<timer device="timer0"><client pd="p"/></timer><domains>',
+     '"timer0_driver" is in no domain, and with <domains>'),
+    ("a &amp; b", "elsewhere", 'the file of "prefill_path" is not there')])
+def test_mistakes_in_what_is_the_microkits_alone(cross, tmp_path, before, after, answer):
+    text = with_kept("2.2.0", "2.3.0").replace("test_hello.elf", "test_ticker.elf")
+    assert text.count(before) == 1
+    said, written = build_for(cross, tmp_path, text.replace(before, after), "2.3.0")
+    assert answer in said and written is None
+
+
 @pytest.mark.parametrize("version", [None, "2.0.1", "2.3.0"])
 def test_no_io_address_spaces(cross, tmp_path, version):
     """What no release has words for on these boards is not left out in silence."""
