@@ -2,12 +2,14 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Builds a system for seL4 and runs it in QEMU, with its serial console in this terminal.
 
-    MICROKIT_SDK=FOLDER boot.py [--board BOARD] [--config CONFIG] [DESCRIPTION]
+    MICROKIT_SDK=FOLDER boot.py [--board BOARD] [--config CONFIG] [--forward udp:PORT ...] [DESCRIPTION]
 
 The clients' services are forwarded from the loopback interface: port P of the first client is port
-10000 + P there, of the second 20000 + P, and so on. Ctrl-C ends it; Ctrl-A H shows QEMU's own keys;
-all others are the system's. Exit status 2: something is missing, and one line says what."""
+10000 + P there, of the second 20000 + P, and so on, for the echo program's ports or those that
+--forward names. Ctrl-C ends it; Ctrl-A H shows QEMU's own keys; all others are the system's. Exit
+status 2: something is missing, and one line says what."""
 
+import argparse
 import contextlib
 import ctypes
 import signal
@@ -20,7 +22,7 @@ import xml.etree.ElementTree as ElementTree
 import boards
 import build
 
-FORWARDED = (("udp", 7), ("udp", 9), ("udp", 1235), ("tcp", 7), ("tcp", 1236), ("tcp", 1237))
+ECHO_PORTS = (("udp", 7), ("udp", 9), ("udp", 1235), ("tcp", 7), ("tcp", 1236), ("tcp", 1237))
 
 
 def clients(description):
@@ -44,16 +46,17 @@ def check_port(protocol, port):
                                  "it") from error
 
 
-def user_network(description):
+def user_network(description, ports=ECHO_PORTS):
     """QEMU's network in user space, with the forwards; and lines that explain them."""
     options, lines = ["user,net=10.0.0.0/24,host=10.0.0.2"], []
+    of_all = ", ".join(f"{protocol.upper()} {port}" for protocol, port in ports)
     for place, name, address in clients(description):
         if place > 5:
             break  # 60000 is beyond what ports there are
-        for protocol, port in FORWARDED:
+        for protocol, port in ports:
             check_port(protocol, place * 10000 + port)
             options.append(f"hostfwd={protocol}:127.0.0.1:{place * 10000 + port}-{address}:{port}")
-        lines.append(f"{name}: {address}, UDP and TCP ports from {place * 10000} on at 127.0.0.1")
+        lines.append(f"{name}: {address}; its ports are at 127.0.0.1 {place * 10000} higher: {of_all}")
     return ",".join(options), lines
 
 
@@ -88,13 +91,24 @@ def run(command):
         return qemu.wait()
 
 
+def service(text):
+    """What --forward takes."""
+    protocol, _, port = text.partition(":")
+    if protocol not in ("udp", "tcp") or not port.isdecimal() or not 0 < int(port) < 10000:
+        raise argparse.ArgumentTypeError(f"{text} is no protocol and port below 10000, as udp:7000 is")
+    return protocol, int(port)
+
+
 def main():
-    arguments = build.parse(__doc__)
+    options = build.parser(__doc__)
+    options.add_argument("--forward", action="append", type=service, metavar="udp:PORT",
+                         help="or tcp:PORT; may be repeated (default: the echo program's ports)")
+    arguments = options.parse_args()
     try:
         board = boards.find_board(arguments.board)
         board.check_qemu()
         image = build.build_system(board, arguments.config, arguments.description)
-        netdev, lines = user_network(arguments.description)
+        netdev, lines = user_network(arguments.description, arguments.forward or ECHO_PORTS)
     except boards.Missing as missing:
         print(f"boot: {missing}", file=sys.stderr)
         return 2

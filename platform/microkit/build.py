@@ -62,19 +62,23 @@ def build_system(board, config, description, board_file=None):
     return out / "loader.img"
 
 
-def parse(usage):
-    """The command line, which boot.py has too."""
-    parser = argparse.ArgumentParser(usage=usage)
-    parser.add_argument("--board", default="qemu_virt_aarch64")
-    parser.add_argument("--config", default="debug")
-    parser.add_argument("--check", action="store_true", help="only say whether there is an SDK")
-    parser.add_argument("--tests", action="store_true", help="and whether its tests can run")
-    parser.add_argument("description", nargs="?", type=Path, default=ECHO)
-    return parser.parse_args()
+def parser(usage):
+    """Of the command line, which boot.py has too."""
+    it = argparse.ArgumentParser(usage=usage)
+    it.add_argument("--board", default="qemu_virt_aarch64",
+                    help=f"{' or '.join(boards.BOARDS)} (default: %(default)s)")
+    it.add_argument("--config", default="debug",
+                    help=f"{', '.join(boards.CONFIGS)} (default: %(default)s)")
+    it.add_argument("description", nargs="?", type=Path, default=ECHO,
+                    help="default: the echo system")
+    return it
 
 
 def main():
-    arguments = parse(__doc__)
+    options = parser(__doc__)
+    options.add_argument("--check", action="store_true", help="only say whether there is an SDK")
+    options.add_argument("--tests", action="store_true", help="and whether its tests can run")
+    arguments = options.parse_args()
     try:
         board = boards.find_board(arguments.board)
         if arguments.check:

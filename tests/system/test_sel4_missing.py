@@ -126,9 +126,20 @@ def test_a_port_that_is_taken(kind, port, answer):
                 taken.bind(("127.0.0.1", port))
                 with pytest.raises(boards.Missing, match=answer):
                     boot.user_network(lib.ECHO)
-            assert len(boot.user_network(lib.ECHO)[1]) == 2
+            options, lines = boot.user_network(lib.ECHO, [("udp", 7000)])
+            assert len(lines) == 2 and "7000" in lines[0]
+            assert options.split("hostfwd=")[1:] == ["udp:127.0.0.1:17000-10.0.0.10:7000,",
+                                                     "udp:127.0.0.1:27000-10.0.0.11:7000"]
     finally:
         namespace.close()
+
+
+@pytest.mark.parametrize("text", ["7000", "udp", "udp:", "sctp:7", "udp:-1", "udp:0", "tcp:10000", "udp:7x"])
+def test_a_service_that_is_none(text):
+    done = subprocess.run([MICROKIT / "boot.py", "--forward", text], capture_output=True, text=True,
+                          check=False)
+    assert done.returncode == 2
+    assert f"{text} is no protocol and port below 10000, as udp:7000 is" in done.stderr
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
