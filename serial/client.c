@@ -155,11 +155,14 @@ int serial_getc(void)
     if (byte >= 0) {
         return byte;
     }
-    link_in_end(&client.rx);
-    if (link_in_more(&client.rx)) {
+    do {
+        link_in_end(&client.rx);
+        if (!link_in_more(&client.rx)) {
+            break;
+        }
         link_in_begin(&client.rx);
-        byte = take();
-    }
+        byte = take(); /* -1 again if no entry had bytes: then nobody has been asked since */
+    } while (byte < 0);
     tally_flush(&client.tally, client.stats, 0);
     return byte;
 }

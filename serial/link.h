@@ -114,12 +114,6 @@ static inline bool link_out_end(struct link_out *out)
     return true;
 }
 
-/* A tail that is impossible would offer a full queue again and again, 2^32 entries long. */
-static inline bool link_possible(const struct sddf_queue_consumer *q)
-{
-    return sddf_load_relaxed_u32(&q->peer->tail) - q->head <= q->capacity;
-}
-
 /*
  * There was no room for so many bytes: asks to be notified when the consumer has taken something.
  * False: there is room now, or news of it; go on.
@@ -127,7 +121,7 @@ static inline bool link_possible(const struct sddf_queue_consumer *q)
 static inline bool link_out_wait(struct link_out *out, uint32_t bytes)
 {
     bool news = !sddf_queue_request_signal(&out->free); /* releases, asks, and fences */
-    return !link_out_room(out, bytes) && !(news && link_possible(&out->free));
+    return !link_out_room(out, bytes) && !news;
 }
 
 /* ---- the consumer's end -------------------------------------------------------------------- */
@@ -235,13 +229,10 @@ static inline bool link_in_end(struct link_in *in)
     return true;
 }
 
-/*
- * After a pass that took all: asks to be notified of more. True: there is more already. (A producer
- * whose tail is impossible is looked at once a wake-up.)
- */
+/* After a pass that took all: asks to be notified of more. True: there is more already. */
 static inline bool link_in_more(struct link_in *in)
 {
-    return !sddf_queue_request_signal(&in->active) && link_possible(&in->active);
+    return !sddf_queue_request_signal(&in->active);
 }
 
 /* ---- for init ------------------------------------------------------------------------------ */

@@ -129,6 +129,21 @@ static void reads(void **state)
     assert_int_equal(serial_rx_channel(), CH_RX);
 }
 
+/* Entries without bytes are not what "no more" means: who says it is told of the next. */
+static void is_told_of_what_comes_behind_nothing(void **state)
+{
+    (void)state;
+    assert_int_equal(serial_getc(), -1);
+    for (uint8_t count = 0; count <= 2 * SERIAL_ENTRY_BYTES; count += 2 * SERIAL_ENTRY_BYTES) {
+        rig_send_entry(&keys, count);
+        assert_true(sddf_queue_needs_signal(&keys.active));
+        assert_int_equal(serial_getc(), -1);
+    }
+    rig_send_text(&keys, "x");
+    assert_true(sddf_queue_needs_signal(&keys.active));
+    assert_int_equal(serial_getc(), 'x');
+}
+
 static void survives_hostile_virtualisers(void **state)
 {
     (void)state;
@@ -259,6 +274,7 @@ int main(void)
         cmocka_unit_test_setup(loses_whole_lines, setup),
         cmocka_unit_test_setup(says_when_it_can_write, setup),
         cmocka_unit_test_setup(reads, setup),
+        cmocka_unit_test_setup(is_told_of_what_comes_behind_nothing, setup),
         cmocka_unit_test_setup(survives_hostile_virtualisers, setup),
         cmocka_unit_test_setup(without_a_configuration_prints_for_debugging, setup),
         cmocka_unit_test_setup(does_not_start_with_another_configuration, setup),
