@@ -24,7 +24,8 @@ class Terminal:
     def __init__(self, board, image):
         self.process = subprocess.Popen(
             [*map(str, board.qemu_command(image, "user", serial="stdio")), "-monitor", "none"],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            preexec_fn=lib.bench_lab.die_with_parent)
         os.set_blocking(self.process.stdout.fileno(), False)
         self.raw = b""
 
