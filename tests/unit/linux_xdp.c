@@ -587,6 +587,28 @@ static void a_lying_device_harms_nobody(void **state)
     }
 }
 
+/* Of an index further ahead than the ring is long, nothing is believed, as of a queue's. */
+static void impossible_indices_are_empty_rings(void **state)
+{
+    (void)state;
+    configure(BUFFERS);
+    init();
+    struct fake_ring *rx = &ring[LINUX_XDP_RX];
+    struct fake_ring *completion = &ring[LINUX_XDP_COMPLETION];
+    /* No buffer: what names none takes no room in a queue, which would end the passes. */
+    memset(rx->words, 0xff, sizeof(rx->words));
+    memset(completion->words, 0xff, sizeof(completion->words));
+    rx->producer = START + ENTRIES + 1;
+    completion->producer = START - 1;
+    notified(IRQ);
+    assert_true(rx->consumer == START && completion->consumer == START);
+    assert_int_equal(stat(NET_STAT_DEVICE_ERRORS), 0);
+    rx->producer = completion->producer = START + ENTRIES;
+    notified(IRQ);
+    assert_true(rx->consumer == START + ENTRIES && completion->consumer == START + ENTRIES);
+    assert_int_equal(stat(NET_STAT_DEVICE_ERRORS), 2 * ENTRIES);
+}
+
 /* Anything in any order, with restarts: at the end all buffers are there, each once. */
 static void a_long_history_loses_nothing(void **state)
 {
@@ -680,6 +702,7 @@ int main(void)
         cmocka_unit_test(impossible_tails_are_empty_queues),
         cmocka_unit_test(more_buffers_than_slots_set_no_timer),
         cmocka_unit_test(a_lying_device_harms_nobody),
+        cmocka_unit_test(impossible_indices_are_empty_rings),
         cmocka_unit_test(a_long_history_loses_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

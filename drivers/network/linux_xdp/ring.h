@@ -3,9 +3,9 @@
  * One of the four rings of an AF_XDP socket (Documentation/networking/af_xdp.rst, "Rings"): single
  * producer, single consumer, free-running 32-bit indices, the kernel at the other end.
  *
- * As everywhere, this side keeps its own index to itself, clamps its distance to the other's, and
- * copies an entry out once. The private handle is the same for all four; which of the two indices
- * is its own depends on the direction.
+ * As everywhere, this side keeps its own index to itself, believes nothing of an impossible one of
+ * the other's, and copies an entry out once. The private handle is the same for all four; which of
+ * the two indices is its own depends on the direction.
  */
 #pragma once
 
@@ -180,7 +180,10 @@ static inline uint32_t ring_available(struct ring *r)
     if (r->peer == r->own) {
         /* Acquire: the entries, and the frames that they speak of, are there. */
         uint32_t available = sddf_load_acquire_u32(r->peer_word) - r->own;
-        r->peer = r->own + (available > r->count ? r->count : available);
+        if (available > r->count) {
+            available = 0; /* impossible: believed, it would be a ring's worth again and again */
+        }
+        r->peer = r->own + available;
     }
     return r->peer - r->own;
 }
