@@ -172,6 +172,11 @@ void microkit_dbg_puts(const char *text)
     (void)text;
 }
 
+void microkit_dbg_put32(seL4_Uint32 value)
+{
+    (void)value;
+}
+
 /* One execution. */
 static void fuzz_run(void);
 

@@ -13,7 +13,7 @@
  */
 #pragma once
 
-#include "core.h"
+#include "queues.h"
 #include "sddf/net.h"
 
 #define FUZZ_NEIGHBOURS 5
@@ -35,12 +35,6 @@ struct fuzz_data {
     uint32_t credit[FUZZ_BUFFERS];  /* counted: how often the component may hand it on */
 };
 
-struct fuzz_queue {
-    struct sddf_queue_producer_region *producer;
-    struct sddf_queue_consumer_region *consumer;
-    struct sddf_queue_config config;
-};
-
 struct fuzz_neighbour {
     struct fuzz_queue out;
     struct fuzz_queue in;
@@ -50,21 +44,35 @@ struct fuzz_neighbour {
     bool sends;                      /* out is an active queue, with frames; otherwise in is */
     bool shares;                     /* several of these may hold one buffer */
     bool writes;                     /* it may write to the data that it names */
+    bool looks;                      /* it looks at frames' lengths itself */
     uint32_t data;                   /* bits of regions */
     uint32_t tail;                   /* its own index in out */
     uint32_t head;                   /* and in `in` */
     bool asleep;                     /* has asked for a signal, and found nothing */
     bool signalled;                  /* since */
     bool signals;                    /* has a notification for the component */
+    uint32_t strange;                /* entries of no buffer, which may go back to it */
     uint32_t held[4 * FUZZ_BUFFERS]; /* region * FUZZ_BUFFERS + buffer */
     uint32_t held_count;
 };
+
+/* A driver's target has a device as well, and says what that does. */
+#ifndef FUZZ_DEVICES
+#define FUZZ_DEVICES          0
+#define fuzz_device_acts(act) (void)(act)
+#define fuzz_device_settles() false
+#else
+static void fuzz_device_acts(uint8_t act);
+static bool fuzz_device_settles(void); /* true: it has woken the component */
+#endif
+
+/* The device hands over what it likes, so there is no account: a driver passes on what it says. */
+static bool fuzz_invented;
 
 static struct fuzz_data fuzz_data[FUZZ_REGIONS];
 static uint32_t fuzz_data_count;
 static struct fuzz_neighbour fuzz_neighbour[FUZZ_NEIGHBOURS];
 static uint32_t fuzz_neighbour_count;
-static int8_t fuzz_queue_at[FUZZ_ARENA / FUZZ_PAGE]; /* 1 + neighbour: its out; negative: its in */
 
 /* The target's: a frame of this neighbour's, at most `length` bytes of which may be written. */
 static void fuzz_frame(uint32_t neighbour, uint8_t *frame, uint32_t length);
@@ -92,17 +100,6 @@ static struct sddf_region_config fuzz_stats(void)
     return (struct sddf_region_config){(uintptr_t)fuzz_region(size, true), size, 0};
 }
 
-static void fuzz_add_queue(struct fuzz_queue *queue, uint32_t capacity, bool ours, int8_t tag)
-{
-    uint8_t *producer = fuzz_region(sddf_queue_producer_size(capacity, net_queue_words), ours);
-    uint8_t *consumer = fuzz_region(sddf_queue_consumer_size(), !ours);
-    fuzz_queue_at[(producer - fuzz_view) / FUZZ_PAGE] = tag;
-    queue->producer = fuzz_theirs(producer);
-    queue->consumer = fuzz_theirs(consumer);
-    queue->config = (struct sddf_queue_config){
-        .producer = (uintptr_t)producer, .consumer = (uintptr_t)consumer, .capacity = capacity};
-}
-
 /* The pair as it stands in the component's configuration. */
 static struct net_pair_config fuzz_add_neighbour(struct fuzz_neighbour neighbour, uint32_t capacity)
 {
@@ -110,19 +107,14 @@ static struct net_pair_config fuzz_add_neighbour(struct fuzz_neighbour neighbour
     struct fuzz_neighbour *n = &fuzz_neighbour[number];
     *n = neighbour;
     n->channel = number + 1;
-    fuzz_add_queue(&n->out, capacity, false, (int8_t)(number + 1));
-    fuzz_add_queue(&n->in, capacity, true, (int8_t) - (int8_t)(number + 1));
+    /* fuzz_queue_at: 1 + neighbour: its out; negative: its in */
+    fuzz_add_queue(&n->out, capacity, net_queue_words, false, (int8_t)(number + 1));
+    fuzz_add_queue(&n->in, capacity, net_queue_words, true, (int8_t) - (int8_t)(number + 1));
     return (struct net_pair_config){
         .free = n->sends ? n->in.config : n->out.config,
         .active = n->sends ? n->out.config : n->in.config,
         .channel = (uint8_t)n->channel,
     };
-}
-
-static void fuzz_queue_reset(struct fuzz_queue *queue)
-{
-    memset(queue->producer, 0, sddf_queue_producer_size(queue->config.capacity, net_queue_words));
-    memset(queue->consumer, 0, sddf_queue_consumer_size());
 }
 
 /* As before init: the regions' buffers are the component's, or `holder`'s. */
@@ -148,7 +140,7 @@ static void fuzz_reset(uint32_t hostile)
         fuzz_queue_reset(&n->out);
         fuzz_queue_reset(&n->in);
         n->hostile = (hostile >> i & 1) != 0;
-        n->tail = n->head = n->held_count = 0;
+        n->tail = n->head = n->held_count = n->strange = 0;
         n->asleep = n->signalled = n->signals = false;
     }
 }
@@ -178,6 +170,7 @@ void fuzz_entry_read(const uint64_t *slot, uint64_t address)
     uint32_t region;
     uint32_t buffer = fuzz_buffer(n, address, &region);
     if (buffer == FUZZ_NO_BUFFER) {
+        n->strange++;
         return;
     }
     fuzz_data[region].holders[buffer] &= ~(UINT32_C(1) << (tag - 1));
@@ -204,12 +197,17 @@ void fuzz_entry_written(const uint64_t *slot)
     memcpy(&entry, slot, sizeof(entry));
     uint32_t region;
     uint32_t buffer = fuzz_buffer(n, entry.address, &region);
+    if (buffer == FUZZ_NO_BUFFER && FUZZ_DEVICES != 0 && (n->strange > 0 || fuzz_invented)) {
+        n->strange -= n->strange > 0; /* it goes back where it came from */
+        return;
+    }
     fuzz_check(buffer != FUZZ_NO_BUFFER, "an address leaves that is in no region");
     struct fuzz_data *data = &fuzz_data[region];
     uint32_t bit = UINT32_C(1) << number;
     if (data->counted) {
-        fuzz_check(data->credit[buffer] > 0, "a buffer leaves more often than it has come");
-        data->credit[buffer]--;
+        fuzz_check(fuzz_invented || data->credit[buffer] > 0,
+                   "a buffer leaves more often than it has come");
+        data->credit[buffer] -= data->credit[buffer] > 0;
     } else {
         uint32_t sharers = n->shares ? fuzz_sharers() & ~bit : 0;
         fuzz_check((data->holders[buffer] & ~sharers) == 0, "a buffer leaves that is not its own");
@@ -217,7 +215,7 @@ void fuzz_entry_written(const uint64_t *slot)
     data->holders[buffer] |= bit;
     if (!n->sends) {
         uint64_t offset = entry.address - (n->io ? data->io_address : 0);
-        fuzz_check(entry.length >= NET_FRAME_MIN && entry.length <= NET_FRAME_MAX,
+        fuzz_check(n->looks || (entry.length >= NET_FRAME_MIN && entry.length <= NET_FRAME_MAX),
                    "a frame leaves that is no frame");
         fuzz_check(offset % NET_BUFFER_SIZE + entry.length <= NET_BUFFER_SIZE,
                    "a frame leaves across its buffer's end");
@@ -238,11 +236,11 @@ static void fuzz_take(struct fuzz_neighbour *n)
     if (n->in.producer->tail == n->head) {
         return;
     }
-    const uint64_t *slot =
-        &n->in.producer->entries[(n->head & (n->in.config.capacity - 1)) * net_queue_words];
+    const uint64_t *slot = fuzz_slot(&n->in, n->head);
     uint32_t region;
     uint32_t buffer = fuzz_buffer(n, slot[0], &region);
-    fuzz_check(n->hostile || buffer != FUZZ_NO_BUFFER, "an honest one got no buffer");
+    fuzz_check(n->hostile || fuzz_invented || buffer != FUZZ_NO_BUFFER,
+               "an honest one got no buffer");
     n->head++;
     n->in.consumer->head = n->head;
     n->asleep = false;
@@ -252,7 +250,7 @@ static void fuzz_take(struct fuzz_neighbour *n)
     uint32_t id = region * FUZZ_BUFFERS + buffer;
     for (uint32_t i = 0; i < n->held_count; i++) {
         if (n->held[i] == id) {
-            fuzz_check(n->hostile, "an honest one got what it has");
+            fuzz_check(n->hostile || fuzz_invented, "an honest one got what it has");
             return;
         }
     }
@@ -261,13 +259,7 @@ static void fuzz_take(struct fuzz_neighbour *n)
 
 static void fuzz_enqueue(struct fuzz_neighbour *n, struct net_entry entry)
 {
-    uint64_t *slot =
-        &n->out.producer->entries[(n->tail & (n->out.config.capacity - 1)) * net_queue_words];
-    memcpy(slot, &entry, sizeof(entry));
-    uint32_t before = n->tail++;
-    n->out.producer->tail = n->tail;
-    /* As sddf_queue_needs_signal, of a batch of one. */
-    n->signals |= n->tail - n->out.consumer->mark - 1 < n->tail - before;
+    n->signals |= fuzz_put(&n->out, &n->tail, &entry);
 }
 
 static void fuzz_give(struct fuzz_neighbour *n, uint32_t number)
@@ -304,16 +296,6 @@ static void fuzz_sleep(struct fuzz_neighbour *n)
     n->signalled = false;
 }
 
-/* Any value, but more often one around what is expected. */
-static uint32_t fuzz_index(uint32_t about)
-{
-    uint8_t kind = fuzz_u8();
-    if (kind < 160) {
-        return about + kind % 20 - 10;
-    }
-    return kind < 200 ? about + (UINT32_C(1) << kind % 32) : fuzz_u32();
-}
-
 static struct net_entry fuzz_entry(const struct fuzz_neighbour *n)
 {
     static const uint16_t lengths[] = {0, 13, 14, 42, 60, 1514, 1515, 2048, 65535};
@@ -343,34 +325,15 @@ static struct net_entry fuzz_entry(const struct fuzz_neighbour *n)
 
 static void fuzz_hostile_word(struct fuzz_neighbour *n)
 {
+    /* The tail is the most interesting one. */
+    static const enum fuzz_word words[] = {FUZZ_TAIL, FUZZ_TAIL,   FUZZ_HEAD,
+                                           FUZZ_MARK, FUZZ_HEADER, FUZZ_OWN_TAIL};
     uint8_t which = fuzz_u8();
-    struct sddf_queue_header *header =
-        which % 2 == 0 ? &n->out.producer->header : &n->in.consumer->header;
-    switch (which / 2 % 8) {
-    case 0:
-    case 1:
-        n->out.producer->tail = fuzz_index(n->out.consumer->head);
-        break;
-    case 2:
-        n->in.consumer->head = fuzz_index(n->in.producer->tail);
-        break;
-    case 3:
-        n->in.consumer->mark = fuzz_index(n->in.producer->tail);
-        break;
-    case 4:
-        header->epoch = fuzz_u32();
-        header->magic = fuzz_u8();
-        header->capacity = fuzz_u32();
-        header->words = fuzz_u8();
-        break;
-    case 5:
-        n->tail = fuzz_index(n->out.consumer->head);
-        break;
-    default: {
+    if (which / 2 % 8 < 6) {
+        fuzz_hostile_index(words[which / 2 % 8], &n->out, &n->in, which % 2 == 0, &n->tail);
+    } else {
         struct net_entry entry = fuzz_entry(n);
-        memcpy(&n->out.producer->entries[fuzz_u8() % n->out.config.capacity * net_queue_words],
-               &entry, sizeof(entry));
-    }
+        memcpy(fuzz_slot(&n->out, fuzz_u8()), &entry, sizeof(entry));
     }
 }
 
@@ -387,9 +350,13 @@ static void fuzz_hostile_data(struct fuzz_neighbour *n, uint32_t number)
 static void fuzz_neighbours_act(void)
 {
     uint8_t act = fuzz_u8();
-    uint32_t number = act % fuzz_neighbour_count;
+    uint32_t number = act % (fuzz_neighbour_count + FUZZ_DEVICES);
     struct fuzz_neighbour *n = &fuzz_neighbour[number];
     act /= FUZZ_NEIGHBOURS;
+    if (number == fuzz_neighbour_count) {
+        fuzz_device_acts(act);
+        return;
+    }
     if (!n->hostile) {
         act %= 24;
     }
@@ -461,7 +428,7 @@ static inline bool fuzz_settle(void)
     fuzz_concurrent = false;
     bool busy = true;
     for (uint32_t round = 0; round < 40 && busy; round++) {
-        busy = false;
+        busy = fuzz_device_settles();
         for (uint32_t i = 0; i < fuzz_neighbour_count; i++) {
             struct fuzz_neighbour *n = &fuzz_neighbour[i];
             honest = honest && !n->hostile;

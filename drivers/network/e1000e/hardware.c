@@ -5,7 +5,9 @@
  * How often a bit is looked at that the device is to change. A read takes about a microsecond on a
  * real bus, and the longest that the datasheet speaks of is 100 ms, for the end of all requests.
  */
+#ifndef LOOKS_MAX
 #define LOOKS_MAX 100000u
+#endif
 
 /*
  * Interrupt throttling (7.4.4), in units of 256 ns. The first interrupt comes at once, whatever the
