@@ -135,8 +135,8 @@ class Session:
 
 
 class Runner:
-    def __init__(self, option, folder):
-        self.option, self.folder = option, folder
+    def __init__(self, option, folder, unlimited):
+        self.option, self.folder, self.unlimited = option, folder, unlimited
         self.build, self.quick = option.build, option.quick
         self.seconds, self.turns, self.points = option.seconds, option.turns, option.points
         self.allowed = sorted(os.sched_getaffinity(0))
@@ -169,6 +169,9 @@ class Runner:
             'class': 'SCHED_FIFO for sDDF and the references that it is compared with'
                      if self.fifo else 'SCHED_OTHER for all'
                      + ('' if self.option.no_realtime else ': real time is not permitted here'),
+            'real time': 'not limited while measuring' if self.unlimited else
+                         'limited by kernel.sched_rt_runtime_us: the kernel stops the real-time '
+                         'processes of a full core for some milliseconds of each second',
             'generator': 'real-time on its core, behind the kernel\'s thread for its interface'
                          if self.urgent else 'an ordinary process: others may delay it',
             'place': 'veth pair between two namespaces, threaded NAPI with GRO on both ends, '
@@ -204,6 +207,10 @@ class Runner:
         self.file.write(table.csv_lines(made))
         self.file.flush()
         self.raw.append({'rows': made, 'raw': result})
+
+    def last(self, client):
+        """The row of the last measurement for one client."""
+        return next(row for row in self.raw[-1]['rows'] if row['client'] == client)
 
     def impossible(self, experiment, name, x, why):
         row = table.impossible({'experiment': experiment, 'system': name, 'turn': 1, 'x': x,
@@ -283,7 +290,11 @@ def output_folder(option):
 
 
 def measure(option, folder):
-    runner = Runner(option, folder)
+    with run.real_time_unlimited() as unlimited:
+        return finish(Runner(option, folder, unlimited))
+
+
+def finish(runner):
     status = 0
     try:
         runner.all()

@@ -157,7 +157,7 @@ def e4(r):
 
 
 def limited(r, experiment):
-    """A at half of what it reaches alone; B from nothing to twice what it reaches, and beyond."""
+    """A at half of what it reaches alone; B from nothing to twice what it reaches beside A."""
     name = experiment.lower()
     clients = run_systems.clients(description(name))
     first, second = clients
@@ -166,7 +166,9 @@ def limited(r, experiment):
         with r.session(experiment, sddf(r, name), turn, clients) as session:
             alone = session.measure('A alone', '--window', str(WINDOW), only=[first])
             other = session.measure('B alone', '--window', str(WINDOW), only=[second])
-            half, reach = half or alone['pps'] / 2, reach or other['pps']
+            half = half or alone['pps'] / 2
+            offer(session, 'B beside A', {first: half, second: other['pps']}, None)
+            reach = reach or r.last(second)['pps']
             for share in some(SWEEP, r.points):
                 asked = share * reach
                 rates = {first: half} | ({second: asked} if asked else {})

@@ -222,23 +222,24 @@ class Lab:
         return all([side.call(lambda side=side: write(side.interface))
                     for side in (self.generator, self.system)])
 
-    def pin(self, generator_cpu, system_cpu):
+    def pin(self, generator_cpu, system_cpu, system_fifo=None):
         """Pins each end's kernel threads to its side's core. True if each end has one.
 
         To be called after whatever attaches to the interface: attaching makes new threads. The
         generator's thread goes before the generator itself, as an interrupt would, also if that is
-        a real-time process (with priority 1).
+        a real-time process (with priority 1). The system's is an ordinary one, or has the real-time
+        priority `system_fifo`.
         """
         found = []
-        for interface, cpu, fifo in ((self.generator_interface, generator_cpu, True),
-                                     (self.system_interface, system_cpu, False)):
+        for interface, cpu, fifo in ((self.generator_interface, generator_cpu, 2),
+                                     (self.system_interface, system_cpu, system_fifo)):
             threads = napi_threads(interface)
             found.append(bool(threads))
             self.threads[interface] = threads
             for thread in threads:
                 os.sched_setaffinity(thread, {cpu})
-                if fifo:
-                    os.sched_setscheduler(thread, os.SCHED_FIFO, os.sched_param(2))
+                if fifo is not None:
+                    os.sched_setscheduler(thread, os.SCHED_FIFO, os.sched_param(fifo))
         return all(found)
 
     def close(self):

@@ -65,8 +65,12 @@ class Bench:
             self.lab.set_threaded(threaded)
         system.start(self.lab.system, self.spread, self.addresses)
         # The echo may take a moment to attach; threads appear with it.
-        self.threads_pinned = threaded and bool(laboratory.wait_for(
-            lambda: self.lab.pin(self.generator_cpu, self.system_cpu), 0.2))
+        self.threads_pinned = threaded and bool(laboratory.wait_for(lambda: self.pin(system), 0.2))
+
+    def pin(self, system):
+        """The kernel's threads on their cores. The system's is of its class, and after all of it."""
+        fifo = 1 if system.scheduling == 'SCHED_FIFO' else None
+        return self.lab.pin(self.generator_cpu, self.system_cpu, fifo)
 
     def counted(self):
         """What the idle loop has counted so far; 0 without one."""
@@ -99,7 +103,7 @@ class Bench:
             self._await(mine, child, 15, name)
             if self.threads_pinned:
                 # It has answered, so it is attached: threads that came with that are here by now.
-                self.lab.pin(self.generator_cpu, self.system_cpu)
+                self.pin(system)
             before = self.sample(system)
             mine.send(b'.')
             self._await(mine, child, seconds + 10, name)

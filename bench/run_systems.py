@@ -261,7 +261,7 @@ class TapPlace:
     def set_threaded(self, _on):
         return False
 
-    def pin(self, _generator_cpu, _system_cpu):
+    def pin(self, _generator_cpu, _system_cpu, _system_fifo=None):
         return False
 
     def close(self):

@@ -195,9 +195,11 @@ def unaffected(rows):
         return [Claim('A: rate kept, and nothing lost', '≥ 0.97, 0', None, None)]
     kept = min(row['pps'] / row['asked_pps'] for row in mine)
     lost = sum(row['lost'] + row['late'] for row in mine)
+    silent = sum(row['lost'] + row['late'] for row in mine if row['x'] == 0)
     return [Claim('A: the worst rate against what was asked', f'≥ {RATE_KEPT}', kept,
                   kept >= RATE_KEPT),
-            Claim('A: lost and late, of all rows together', '0', lost, lost == 0)]
+            Claim('A: lost and late, of all rows together', '0', lost, lost == 0,
+                  f'of {sum(row["sent"] for row in mine)}; {silent} of them while B was silent')]
 
 
 def plateau(rows):

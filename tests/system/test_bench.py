@@ -74,7 +74,7 @@ def test_limited_client(lab, nothing_left, tmp_path):  # noqa: F811
     assert str(tmp_path / "index.html") in output
     rows = read(tmp_path)
     measured = [row for row in rows if row["experiment"] == "E7"]
-    assert {row["phase"] for row in measured} == {"A alone", "B alone", "request"}
+    assert {row["phase"] for row in measured} == {"A alone", "B alone", "B beside A", "request"}
     assert len({row["client"] for row in measured}) == 3
     check_counts(rows)
     assert {row["experiment"] for row in rows} == {"generator", "E7"}
@@ -99,12 +99,40 @@ def test_against_others(lab, nothing_left, tmp_path):  # noqa: F811
     check_page(tmp_path, ["E12"])
 
 
+def limit():
+    return Path("/proc/sys/kernel/sched_rt_runtime_us").read_text()
+
+
+@pytest.fixture
+def limited():
+    """A kernel with its limit on real-time processes, which a run lifts and has to put back."""
+    before = limit()
+    try:
+        Path("/proc/sys/kernel/sched_rt_runtime_us").write_text("950000")
+    except OSError as error:
+        pytest.skip(f"kernel.sched_rt_runtime_us cannot be set here: {error.strerror}")
+    try:
+        yield
+        assert lib.wait_until(lambda: limit() == "950000\n", 5)
+    finally:
+        Path("/proc/sys/kernel/sched_rt_runtime_us").write_text(before)
+
+
+def test_killed(lab, nothing_left, limited, tmp_path):  # noqa: F811
+    """What was changed of the machine is put back also if nobody was asked."""
+    with start("E11", "--seconds", "1", "-o", tmp_path) as process:
+        assert lib.wait_until(lambda: limit() == "-1\n", 30)
+        process.kill()
+        process.communicate(timeout=60)
+
+
 @pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGTERM])
-def test_interrupted(lab, nothing_left, tmp_path, by):  # noqa: F811
+def test_interrupted(lab, nothing_left, limited, tmp_path, by):  # noqa: F811
     """The rows so far are kept, and the report has them."""
     with start("E1", "--seconds", "1", "-o", tmp_path) as process:
         rows = tmp_path / "rows.csv"
         assert lib.wait_until(lambda: rows.exists() and ",sddf," in rows.read_text(), 60)
+        assert limit() == "-1\n"
         process.send_signal(by)
         output, _ = process.communicate(timeout=60)
     assert process.returncode == (130 if by == signal.SIGINT else 143), output
