@@ -26,6 +26,7 @@
 #define IRQ_ENABLED     0x10
 #define CLEAR_ALARM     0x14
 #define CLEAR_INTERRUPT 0x1c
+#define REGISTERS_SIZE  0x20
 
 static uintptr_t registers;
 
@@ -55,7 +56,7 @@ void timer_device_stop(void)
 
 bool timer_device_init(const struct sddf_device_config *device)
 {
-    if (device->region_count != 1) {
+    if (device->region_count != 1 || device->region[0].size < REGISTERS_SIZE) {
         return false;
     }
     registers = (uintptr_t)device->region[0].vaddr;
