@@ -135,6 +135,11 @@ def check_network():
         raise Missing("ip is missing: ./setup.sh installs it (Debian's package iproute2)")
     if not Path("/dev/net/tun").exists():
         raise Missing("there is no /dev/net/tun, for QEMU's end of the network: modprobe tun")
+    tried = subprocess.run(["unshare", "--net", "ip", "tuntap", "add", "dev", "sddf", "mode", "tap"],
+                           capture_output=True, text=True, check=False)
+    if tried.returncode != 0:
+        raise Missing("this machine lets nobody make a network namespace with a TAP interface in it, "
+                      f"as the tests do: {tried.stderr.strip()}")
 
 
 def check_sdk(sdk):

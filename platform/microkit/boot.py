@@ -5,13 +5,16 @@
     MICROKIT_SDK=FOLDER boot.py [--board BOARD] [--config CONFIG] [--forward udp:PORT ...] [DESCRIPTION]
 
 The clients' services are forwarded from the loopback interface: port P of the first client is port
-10000 + P there, of the second 20000 + P, and so on, for the echo program's ports or those that
---forward names. Ctrl-C ends it; Ctrl-A H shows QEMU's own keys; all others are the system's. Exit
-status 2: something is missing, and one line says what."""
+10000 + P there, of the second 20000 + P, and so on up to the fifth, for the echo program's ports or
+those that --forward names. QEMU's network is the subnet of the first client, and QEMU itself is its
+second and third address (10.0.0.2 and 10.0.0.3). Ctrl-C ends it; Ctrl-A H shows QEMU's own keys; all
+others are the system's. Exit status 2: something is missing, and one line says what."""
 
 import argparse
 import contextlib
 import ctypes
+import ipaddress
+import os
 import signal
 import socket
 import subprocess
@@ -23,14 +26,30 @@ import boards
 import build
 
 ECHO_PORTS = (("udp", 7), ("udp", 9), ("udp", 1235), ("tcp", 7), ("tcp", 1236), ("tcp", 1237))
+FORWARDED = 5  # clients: 60000 is beyond what ports there are
 
 
 def clients(description):
-    """(name, address) of those clients that have a fixed one, by their place in the description."""
+    """(place in the description, name, address and subnet) of those clients that have a fixed one."""
     network = ElementTree.parse(description).getroot().find("network")
     for place, client in enumerate([] if network is None else network.findall("client"), 1):
         if "/" in client.get("ip", ""):
-            yield place, client.get("pd"), client.get("ip").split("/")[0]
+            yield place, client.get("pd"), ipaddress.ip_interface(client.get("ip"))
+
+
+def subnet(found):
+    """QEMU's network: that of the clients, if they are in one."""
+    if not found:
+        return ipaddress.ip_network("10.0.0.0/24")
+    _, first, interface = found[0]
+    for _, name, other in found:
+        if other.network != interface.network:
+            raise boards.Missing(f"QEMU's network has one subnet: {name} has {other}, and {first} has "
+                                 f"{interface}")
+        if other.ip in (other.network.network_address + 2, other.network.network_address + 3):
+            raise boards.Missing(f"{name} has {other.ip}, which is QEMU's own address in its network: "
+                                 "give it another")
+    return interface.network
 
 
 def check_port(protocol, port):
@@ -48,15 +67,20 @@ def check_port(protocol, port):
 
 def user_network(description, ports=ECHO_PORTS):
     """QEMU's network in user space, with the forwards; and lines that explain them."""
-    options, lines = ["user,net=10.0.0.0/24,host=10.0.0.2"], []
+    found = list(clients(description))
+    net = subnet(found)
+    options, lines = [f"user,net={net},host={net.network_address + 2}"], []
     of_all = ", ".join(f"{protocol.upper()} {port}" for protocol, port in ports)
-    for place, name, address in clients(description):
-        if place > 5:
-            break  # 60000 is beyond what ports there are
+    for place, name, interface in found:
+        if place > FORWARDED:
+            lines.append(f"{name}: {interface.ip}; its ports are not forwarded, as it is the "
+                         f"description's client {place}, and {FORWARDED} can be")
+            continue
         for protocol, port in ports:
             check_port(protocol, place * 10000 + port)
-            options.append(f"hostfwd={protocol}:127.0.0.1:{place * 10000 + port}-{address}:{port}")
-        lines.append(f"{name}: {address}; its ports are at 127.0.0.1 {place * 10000} higher: {of_all}")
+            options.append(f"hostfwd={protocol}:127.0.0.1:{place * 10000 + port}-{interface.ip}:{port}")
+        lines.append(f"{name}: {interface.ip}; its ports are at 127.0.0.1 {place * 10000} higher: "
+                     f"{of_all}")
     return ",".join(options), lines
 
 
@@ -78,16 +102,26 @@ def keys():
         termios.tcsetattr(sys.stdin, termios.TCSADRAIN, before)
 
 
-def die_with_parent():
-    """Called in the child: nobody needs it any more when this program has gone."""
-    ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
-
-
 def run(command):
     """Runs QEMU until it ends or somebody ends us. Its status."""
-    with subprocess.Popen(command, preexec_fn=die_with_parent) as qemu:
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    ends = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    parent = os.getpid()
+
+    def in_child():
+        """Nobody needs it any more when this program has gone."""
+        ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
+        if os.getppid() != parent:
+            os._exit(1)  # It has gone already.
+        for number in ends:
+            signal.signal(number, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, ends)
+
+    # Whoever ends us while QEMU begins is heard once it can be ended.
+    signal.pthread_sigmask(signal.SIG_BLOCK, ends)
+    with subprocess.Popen(command, preexec_fn=in_child) as qemu:
+        for number in ends:
             signal.signal(number, lambda *_: qemu.terminate())
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, ends)
         return qemu.wait()
 
 
@@ -122,4 +156,4 @@ def main():
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    build.run_main(main)

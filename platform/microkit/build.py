@@ -95,5 +95,13 @@ def main():
     return 0
 
 
+def run_main(function):
+    """Ends this program as the function says; Ctrl-C while something is built is no mistake of ours."""
+    try:
+        sys.exit(function())
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    run_main(main)

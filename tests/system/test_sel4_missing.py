@@ -104,6 +104,45 @@ def test_programs_that_are_missing(name, monkeypatch):
         board.target.check()
 
 
+def test_root_without_its_rights(tmp_path):
+    """As in many a container."""
+    if os.geteuid() != 0:
+        pytest.skip("needs root, to give its rights up")
+    done = subprocess.run(["setpriv", "--bounding-set", "-sys_admin", MICROKIT / "build.py", "--check",
+                           "--tests"], capture_output=True, text=True, check=False,
+                          env={**os.environ, "MICROKIT_SDK": str(sdk(tmp_path))})
+    assert done.returncode == 2 and done.stderr.count("\n") == 1
+    assert "lets nobody make a network namespace with a TAP interface in it" in done.stderr
+
+
+def description(folder, *addresses):
+    """Of a network with clients that have these addresses."""
+    clients = "".join(f'<client pd="c{number}" ip="{address}"/>' for number, address in
+                      enumerate(addresses, 1))
+    (folder / "system.xml").write_text(f'<system><network device="ethernet0">{clients}</network></system>')
+    return folder / "system.xml"
+
+
+def test_the_network_is_the_clients(tmp_path, monkeypatch):
+    """QEMU is in their subnet; and whoever is not forwarded is told so."""
+    monkeypatch.setattr(boot, "check_port", lambda *_: None)
+    options, lines = boot.user_network(description(tmp_path, "192.168.7.10/24", "dhcp"))
+    assert options.startswith("user,net=192.168.7.0/24,host=192.168.7.2,hostfwd=udp:127.0.0.1:10007-"
+                              "192.168.7.10:7,")
+    assert len(lines) == 1
+    options, lines = boot.user_network(description(tmp_path, *(f"10.0.0.{i}/24" for i in range(10, 16))))
+    assert ":50007-10.0.0.14:7" in options and "10.0.0.15" not in options
+    assert lines[5].startswith("c6: 10.0.0.15; its ports are not forwarded")
+
+
+@pytest.mark.parametrize("addresses, answer", [
+    (["10.0.0.10/24", "10.0.1.10/24"], r"one subnet: c2 has 10.0.1.10/24, and c1 has 10.0.0.10/24"),
+    (["10.0.0.10/24", "10.0.0.3/24"], r"c2 has 10.0.0.3, which is QEMU's own address")])
+def test_a_network_that_cannot_be(tmp_path, addresses, answer):
+    with pytest.raises(boards.Missing, match=answer):
+        boot.user_network(description(tmp_path, *addresses))
+
+
 def test_no_root(monkeypatch):
     """`make sel4` without rights is no success of skipped tests."""
     monkeypatch.setattr(boards.os, "geteuid", lambda: 1000)
@@ -140,6 +179,24 @@ def test_a_service_that_is_none(text):
                           check=False)
     assert done.returncode == 2
     assert f"{text} is no protocol and port below 10000, as udp:7000 is" in done.stderr
+
+
+@pytest.mark.parametrize("program", ["build", "boot"])
+def test_ctrl_c_while_something_is_built(tmp_path, program):
+    """No traceback, and nobody goes on: here the SDK's tool, which is asked first. A terminal sends it to
+    all that are in its foreground."""
+    folder = sdk(tmp_path, tool="#!/bin/sh\nexec sleep 1000\n")
+    with subprocess.Popen([MICROKIT / f"{program}.py"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True, start_new_session=True,
+                          env={**os.environ, "MICROKIT_SDK": str(folder)}) as process:
+        def asked():
+            return [pid for pid in lib.descendants(process.pid) if lib.process_name(pid) == "sleep"]
+
+        children = lib.wait_until(asked, 20)
+        os.killpg(process.pid, signal.SIGINT)
+        said, _ = process.communicate(timeout=60)
+        assert (said, process.returncode) == ("", 130)
+        assert children and lib.wait_until(lambda: not any(map(lib.alive, children)), 20)
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
