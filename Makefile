@@ -5,6 +5,9 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := build
 .PHONY: build run test verify bench guest-bench soak sel4 sel4-run setup format check-format clean
 .PHONY: guest-test fuzz fuzz-smoke fuzz-coverage mutants help sel4-sdk sel4-tests
+# In the order in which they are written, under -j too: what is missing is said before anything is
+# built. Ninja is parallel by itself.
+.NOTPARALLEL:
 
 # Debian's own, whatever else is called python3 on this machine's PATH.
 PYTHON := /usr/bin/python3
