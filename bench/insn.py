@@ -355,5 +355,7 @@ if __name__ == "__main__":
     except boards.Missing as missing:
         print(f"insn: {missing}", file=sys.stderr)
         sys.exit(2)
+    except subprocess.CalledProcessError as failed:  # It has said why.
+        sys.exit(failed.returncode)
     except KeyboardInterrupt:
         sys.exit(130)
