@@ -102,16 +102,16 @@ def machine(folder, name, config, description, netdev="user", options=()):
 
 @every_board
 def test_timer(lab, tmp_path, board):
-    """Timeouts come, never before their time; how late is the emulator's business."""
+    """Timeouts come, never before their time; how late is the emulator's business, and that of
+    whatever else the machine does: the next test counts instructions."""
     with machine(tmp_path, board, "debug", TICKER) as ticker:
         ticker.wait_for("ticker: done")
         output = ticker.output()
     ends = [int(end) for end in re.findall(r"period ended at (\d+) us", output)]
     assert len(ends) == 10
     for count, end in enumerate(ends, 1):
-        assert count * 20_000 <= end < count * 20_000 + 200_000
-    single = int(re.search(r"single after (\d+) us", output).group(1))
-    assert 50_000 <= single < 250_000
+        assert count * 20_000 <= end
+    assert int(re.search(r"single after (\d+) us", output).group(1)) >= 50_000
     assert "cancelled" not in output
 
 
@@ -145,7 +145,7 @@ def test_dhcp_and_forwarded_ports_on_sel4(lab, tmp_path, board):
         echo.wait_for("bob: 10.0.0.15 is up")  # the first that QEMU's server gives out
         with lib.inside(echo.namespace):
             sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-            stream = socket.create_connection(("127.0.0.1", 11236), 5)
+            stream = socket.create_connection(("127.0.0.1", 11236), 60)
         with sock, stream:
             sock.settimeout(1)
             sock.connect(("127.0.0.1", 10007))

@@ -18,7 +18,7 @@ def insn(*words):
     why = qemu.missing(boards.find_board("qemu_virt_aarch64"), "release")
     if why is not None:
         pytest.skip(why)
-    return subprocess.run([INSN, "--no-linux", "--quick", *words], check=True, text=True, timeout=300,
+    return subprocess.run([INSN, "--no-linux", "--quick", *words], check=True, text=True, timeout=3000,
                           stdout=subprocess.PIPE).stdout
 
 

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""`make sel4-run`: the console in a terminal, where all keys are the system's but Ctrl-C."""
+"""`make sel4-run`: the console in a terminal, where all keys are the system's but Ctrl-C. And Ctrl-C
+during `make sel4`."""
 
 import os
+import select
 import socket
 import termios
 
@@ -9,8 +11,9 @@ import pytest
 
 import qemu
 import boards
+import build
 import lib
-from conftest import BOARDS, CONFIGS
+from conftest import BOARD, BOARDS, CONFIG, CONFIGS
 from terminal import on_terminal, read_until, wait_for_end
 
 BOOT = lib.ROOT / "platform" / "microkit" / "boot.py"
@@ -27,6 +30,7 @@ def test_run_on_sel4(lab, board):
     why = qemu.missing(boards.find_board(board), config)
     if why is not None:
         pytest.skip(why)
+    build.build_system(boards.find_board(board), config, lib.ECHO)  # However long that takes.
     namespace = lib.bench_lab.Namespace()
     namespace.run(["ip", "link", "set", "lo", "up"])
     try:
@@ -47,3 +51,25 @@ def test_run_on_sel4(lab, board):
             assert lib.wait_until(lambda: not any(map(lib.alive, family)), 20)
     finally:
         namespace.close()
+
+
+def emulators(family):
+    return {pid for pid in family if lib.process_name(pid).startswith("qemu-system")}
+
+
+def test_ctrl_c_ends_make_sel4(lab):
+    """While its first system runs: what make, the tests and they in turn have started is gone."""
+    del lab
+    why = qemu.missing(boards.find_board(BOARD), CONFIG)
+    if why is not None:
+        pytest.skip(why)
+    command = ["/usr/bin/make", "-C", lib.ROOT, "sel4", "SETUP=true", f"BOARD={BOARD}", f"CONFIG={CONFIG}"]
+    said = b""
+    with on_terminal(command) as (master, pid):
+        while not emulators(family := lib.descendants(pid)):
+            if select.select([master], [], [], 0.1)[0]:
+                said += os.read(master, 4096)
+            assert lib.alive(pid), said
+        os.write(master, CTRL_C)
+        assert wait_for_end(master, pid) != 0
+        assert lib.wait_until(lambda: not any(map(lib.alive, family)), 20)

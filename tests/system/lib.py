@@ -150,6 +150,20 @@ class Peer:
         sock.settimeout(timeout)
         return sock
 
+    @contextlib.contextmanager
+    def sure_of(self, clients):
+        """In the block the peer does not ask clients whether they still have their addresses, which a
+        Linux does some seconds after it has sent them something."""
+        for client in clients:
+            self.generator.run(["ip", "neighbour", "replace", client.ip, "lladdr", client.mac, "nud",
+                                "permanent", "dev", self.generator_interface])
+        try:
+            yield
+        finally:
+            for client in clients:
+                self.generator.run(["ip", "neighbour", "del", client.ip, "dev",
+                                    self.generator_interface])
+
     def flood(self, ip, port=DISCARD_PORT, size=1472, seconds=60):
         """Starts a process that sends as fast as it can; kill() and wait() end it."""
         script = Path(__file__).with_name("flood.py")

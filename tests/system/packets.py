@@ -119,6 +119,7 @@ class Wire:
             if address[2] != socket.PACKET_OUTGOING:
                 yield frame
 
-    def expect(self, wanted, seconds=1.0):
-        """The first frame for which wanted(frame) is true, or None."""
+    def expect(self, wanted, seconds=10.0):
+        """The first frame for which wanted(frame) is true, or None. What comes is not waited for; what
+        must not come wants a time of its own."""
         return next((frame for frame in self.frames(seconds) if wanted(frame)), None)

@@ -62,8 +62,14 @@ def test_arp_malformed(echo, lab, wire):
         for _ in range(20):
             wire.send(frame)
     assert wire.expect(is_arp, 0.3) is None
-    wire.send(whole)
-    assert wire.expect(is_arp)[:42] == arp_reply(lab, client)
+
+    def answered():
+        wire.send(whole)
+        return wire.expect(is_arp, 0.5)
+
+    # Again, if behind all those there was no room for the first one.
+    answer = lib.wait_until(answered, 5)
+    assert answer is not None and answer[:42] == arp_reply(lab, client)
 
 
 # ---- ping and UDP ---------------------------------------------------------------------------------
@@ -209,7 +215,7 @@ def test_tcp_100_megabytes(echo, lab):
         tcp_echo(sock, total)
     seconds = time.monotonic() - start
     print(f"100 MB each way in {seconds:.1f} s, {total * 8 / seconds / 1e6:.0f} Mb/s each way")
-    assert seconds < 300
+    assert seconds < 60 * lib.PATIENCE
 
 
 def test_tcp_both_clients_at_once(echo, lab):
