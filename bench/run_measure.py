@@ -53,7 +53,7 @@ class Bench:
         self.urgent = urgent  # the generator's real-time priority, if it has one
         self.threads = lab.threaded  # packet work in threads, for whoever does not object
         self.threads_pinned = False
-        self.page = None
+        self.page = self.counter = None
 
     def begin(self, system, threaded=True):
         """Starts a system and waits for it."""
@@ -81,6 +81,7 @@ class Bench:
         for number, thread in enumerate(self.lab.threads.get(self.lab.system_interface, ())):
             own[f'(kernel: NAPI thread {number})'] = laboratory.process_time(thread)
         return {'counted': self.counted(), 'own': own,
+                'counting': laboratory.process_time(self.counter) if self.counter else 0,
                 'core': laboratory.core_times(self.system_cpu),
                 'statistics': system.statistics(),
                 'device': self.lab.generator.counters(self.lab.generator_interface)}
@@ -138,6 +139,8 @@ class Bench:
         wall = after['core'][0] - before['core'][0]
         stolen = after['core'][2] - before['core'][2]
         idle = min(after['core'][1] - before['core'][1], wall)
+        # What the idle loop had, nobody else wanted.
+        idle += after['counting'] - before['counting']
         busy = max(wall - idle - stolen, 1e-9) / wall
         device = after['device']['rx_packets'] - before['device']['rx_packets']
         total = {key: sum(target[key] for target in result['targets'])
@@ -170,10 +173,11 @@ class Bench:
             with mmap.mmap(fd, mmap.PAGESIZE) as self.page:
                 # Others may use the core just now: what counts is what it does when it may run.
                 laboratory.wait_for(lambda: laboratory.process_time(child.pid) > 0.05, 2)
+                self.counter = child.pid
                 empty = self.counted() / max(laboratory.process_time(child.pid), 1e-9)
                 row = self.row(system, phase, seconds, *options, **particulars)
         finally:
-            self.page = None
+            self.page = self.counter = None
             laboratory.stop(child)
             self.lab.system.children.remove(child)
             os.close(fd)

@@ -150,7 +150,7 @@ def e2(rows):
         apart = 100 * abs(row['cpu'] - row['cpu_counted'])
         claims.append(Claim(f'{row["title"]}: two accounts of the core\'s busy time differ by',
                             '≤ 10 %', apart, apart <= 10,
-                            f'{row["cpu"]:.0%} by the kernel\'s idle time, '
+                            f'{row["cpu"]:.0%} by the kernel\'s account, '
                             f'{row["cpu_counted"]:.0%} by a loop that counts at idle priority'))
     return claims
 
