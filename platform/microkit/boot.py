@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Builds a system for seL4 and runs it in QEMU, with its serial console in this terminal.
 
-    MICROKIT_SDK=FOLDER boot.py [--board BOARD] [--config CONFIG] [--forward udp:PORT ...] [DESCRIPTION]
+    MICROKIT_SDK=FOLDER boot.py [--board BOARD] [--config CONFIG] [--search-path FOLDER ...]
+                                [--forward udp:PORT ...] [DESCRIPTION]
 
 The clients' services are forwarded from the loopback interface: port P of the first client is port
 10000 + P there, of the second 20000 + P, and so on up to the fifth, for the echo program's ports or
@@ -141,8 +142,10 @@ def main():
     try:
         board = boards.find_board(arguments.board)
         board.check_qemu()
-        image = build.build_system(board, arguments.config, arguments.description)
-        netdev, lines = user_network(arguments.description, arguments.forward or ECHO_PORTS)
+        image = build.build_system(board, arguments.config, arguments.description,
+                                   search_path=arguments.search_path)
+        ports = dict.fromkeys(arguments.forward or ECHO_PORTS)  # each once
+        netdev, lines = user_network(arguments.description, ports)
     except boards.Missing as missing:
         print(f"boot: {missing}", file=sys.stderr)
         return 2

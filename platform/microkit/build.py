@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Builds systems for seL4 with an unmodified Microkit SDK.
 
-    MICROKIT_SDK=FOLDER build.py [--board BOARD] [--config CONFIG] [DESCRIPTION]
+    MICROKIT_SDK=FOLDER build.py [--board BOARD] [--config CONFIG] [--search-path FOLDER ...] [DESCRIPTION]
 
 The programs go to build-sel4-BOARD-CONFIG/platform/microkit, the system to
 build-sel4-BOARD-CONFIG/NAME: its description in plain SDF, a program for each protection domain, and
@@ -46,19 +46,22 @@ def build_programs(folder, target, sdk_board="", clock_hz=0, quiet=True):
     return folder / "platform" / "microkit"
 
 
-def build_system(board, config, description, board_file=None):
-    """Builds a system with its image; returns the image's path."""
+def build_system(board, config, description, board_file=None, search_path=()):
+    """Builds a system with its image; returns the image's path. Programs are looked for in the folders
+    of search_path first."""
     sdk, sdk_board = boards.find_sdk(board, config)
     sddf = SDDF_BUILD / "sddf"
     if not sddf.exists():
         raise boards.Missing(f"{sddf} is not built: make")
+    if not description.is_file():  # Compiling takes minutes; sddf would say so afterwards.
+        raise boards.Missing(f"there is no description {description}")
     folder = boards.ROOT / f"build-sel4-{board.name}-{config}"
     programs = build_programs(folder, board.target, sdk_board, board.clock_hz)
     out = folder / description.stem
+    folders = [word for place in (*search_path, programs) for word in ("--search-path", place)]
     subprocess.run([sddf, "build", description, "-b",
-                    board_file or boards.HERE / "boards" / f"{board.name}.xml", "-o", out,
-                    "--search-path", programs, "--sdk", sdk, "--config", config],
-                   check=True, stdout=subprocess.DEVNULL)
+                    board_file or boards.HERE / "boards" / f"{board.name}.xml", "-o", out, *folders,
+                    "--sdk", sdk, "--config", config], check=True, stdout=subprocess.DEVNULL)
     return out / "loader.img"
 
 
@@ -69,6 +72,8 @@ def parser(usage):
                     help=f"{' or '.join(boards.BOARDS)} (default: %(default)s)")
     it.add_argument("--config", default="debug",
                     help=f"{', '.join(boards.CONFIGS)} (default: %(default)s)")
+    it.add_argument("--search-path", action="append", type=Path, default=[], metavar="FOLDER",
+                    help="look for programs here first; may be repeated")
     it.add_argument("description", nargs="?", type=Path, default=ECHO,
                     help="default: the echo system")
     return it
@@ -86,7 +91,8 @@ def main():
             if arguments.tests:
                 boards.check_network()
         else:
-            print(build_system(board, arguments.config, arguments.description))
+            print(build_system(board, arguments.config, arguments.description,
+                               search_path=arguments.search_path))
     except boards.Missing as missing:
         print(f"build: {missing}", file=sys.stderr)
         return 2

@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -16,6 +17,7 @@ MICROKIT = lib.ROOT / "platform" / "microkit"
 sys.path.append(str(MICROKIT))
 import boards  # noqa: E402 (the path comes first)
 import boot  # noqa: E402
+import build  # noqa: E402
 
 
 def sdk(folder, version="2.0.1", tool="#!/bin/sh\n"):
@@ -85,6 +87,26 @@ def test_an_sdk_without_boards(tmp_path):
 def test_nothing_is_built_without_the_command(tmp_path):
     line = said("build", MICROKIT_SDK=str(sdk(tmp_path)), SDDF_BUILD=str(tmp_path))
     assert line == f"{tmp_path}/sddf is not built: make"
+
+
+@pytest.mark.parametrize("program", ["build", "boot"])
+def test_nothing_is_built_without_a_description(tmp_path, program):
+    line = said(program, str(tmp_path / "none.xml"), MICROKIT_SDK=str(sdk(tmp_path)))
+    assert line == f"there is no description {tmp_path}/none.xml"
+
+
+def test_programs_of_ones_own(tmp_path, monkeypatch):
+    """Their folders come before that of the tree's, in their order."""
+    sddf = tmp_path / "sddf"
+    sddf.write_text('#!/bin/sh\necho "$@" > "$0.said"\n')
+    sddf.chmod(0o755)
+    monkeypatch.setattr(build, "SDDF_BUILD", tmp_path)
+    monkeypatch.setattr(build, "build_programs", lambda *_: Path("ours"))
+    monkeypatch.setattr(boards, "find_sdk", lambda *_: (Path("sdk"), Path("sdk/board")))
+    build.build_system(boards.BOARDS["qemu_virt_aarch64"], "debug", lib.ECHO,
+                       search_path=[Path("mine"), Path("yours")])
+    assert (" --search-path mine --search-path yours --search-path ours --sdk sdk " in
+            (tmp_path / "sddf.said").read_text())
 
 
 @pytest.mark.parametrize("name", boards.BOARDS)
