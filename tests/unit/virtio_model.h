@@ -136,6 +136,9 @@ void virtio_model_never_resets(void);
 /* Uses one more entry, with this identifier and length, and moves the index on by `by`. */
 void virtio_model_lie(unsigned queue, uint32_t id, uint32_t length, uint16_t by);
 
+/* Packed rings: marks the entry of the chain that comes `ahead` behind the next as used. */
+void virtio_model_use_out_of_turn(unsigned queue, uint16_t ahead);
+
 /* PCI: the device is pulled out. All reads are ones, and nothing happens any more. */
 void virtio_model_remove(void);
 

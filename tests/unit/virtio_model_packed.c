@@ -169,6 +169,14 @@ void model_packed_use(struct queue *q, uint32_t id, uint32_t length)
     q->used++;
 }
 
+void virtio_model_use_out_of_turn(unsigned queue, uint16_t ahead)
+{
+    const struct queue *q = &model.queues[queue];
+    const uint16_t n = (uint16_t)(q->used + ahead);
+    const uint16_t flags = round_of(q, n) ? AVAIL | USED : 0;
+    memcpy(model_ring_at(entry_of(q, n), 16) + 14, &flags, 2);
+}
+
 /* 2.8.10: does the driver want an interrupt for what was used since? */
 bool model_packed_interrupts(const struct queue *q, uint16_t before)
 {

@@ -225,10 +225,13 @@ static inline void virtqueue_interrupt_after(struct virtqueue *q, uint32_t count
     sddf_device_store32(q->driver_event, word); /* (one store, as above) */
 }
 
-/* Have at least so many been used, at least 1? */
+/*
+ * Have at least so many been used, at least 1? The first is looked at besides the last, for it is
+ * the first that a pass can take: else a device that uses entries out of turn would keep us.
+ */
 static inline bool virtqueue_has_used(struct virtqueue *q, uint32_t count)
 {
-    return count <= virtqueue_in_flight(q) &&
+    return count <= virtqueue_in_flight(q) && virtqueue_is_used(q, q->seen) &&
            virtqueue_is_used(q, (uint16_t)(q->seen + (count - 1) * q->step));
 }
 
