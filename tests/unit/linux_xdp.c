@@ -387,6 +387,31 @@ static void what_leaves_late_comes_back(void **state)
     assert_true(after == 0);
 }
 
+/* What the kernel has taken out of the one ring, and not put into the other. */
+static void what_was_sent_before_a_restart_comes_back(void **state)
+{
+    (void)state;
+    configure(BUFFERS);
+    init();
+    completes = false;
+    give_tx(tx_buffer(0), 100, 0);
+    give_tx(tx_buffer(1), 100, 0);
+    notified(TX);
+    assert_true(wire_count == 2 && ring_used(LINUX_XDP_COMPLETION) == 0);
+    after = 0;
+    init();
+    assert_true(after != 0); /* or nobody would look for them */
+    kernel_finishes();
+    notified(IRQ);
+    assert_int_equal(take_tx(), 2);
+    assert_true(after == 0);
+
+    /* A kernel that has never heard of so many. */
+    ring[LINUX_XDP_COMPLETION].producer = ring[LINUX_XDP_COMPLETION].consumer = START + 1000;
+    init();
+    assert_true(after == 0);
+}
+
 static void what_nobody_waits_for_sets_no_timer(void **state)
 {
     (void)state;
@@ -694,6 +719,7 @@ int main(void)
         cmocka_unit_test(kicks_go_on_until_all_is_sent),
         cmocka_unit_test(no_kick_that_is_not_wanted),
         cmocka_unit_test(what_leaves_late_comes_back),
+        cmocka_unit_test(what_was_sent_before_a_restart_comes_back),
         cmocka_unit_test(what_nobody_waits_for_sets_no_timer),
         cmocka_unit_test(errors_wait_and_lose_nothing),
         cmocka_unit_test(bad_frames_are_refused_and_given_back),

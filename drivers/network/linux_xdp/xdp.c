@@ -108,8 +108,15 @@ static bool attach_rings(const struct sddf_device_config *device)
     chunk_mask = layout.chunk_size - 1;
     irq = device->irq[0];
     fd = microkit_linux_irq_fd(irq);
-    /* After a restart frames may still be on their way; those that have completed are seen here. */
-    tx_in_flight = ring_pending(&tx_ring) + ring_available(&completion_ring);
+    /*
+     * After a restart frames may still be on their way. Both rings begin at 0, and each frame that
+     * was put into the one comes back by the other, so the difference is what has not come back;
+     * if that is impossible, what is seen of it.
+     */
+    tx_in_flight = tx_ring.own - completion_ring.own;
+    if (tx_in_flight > tx_ring.count + completion_ring.count) {
+        tx_in_flight = ring_pending(&tx_ring) + ring_available(&completion_ring);
+    }
     return fd >= 0;
 }
 
