@@ -62,9 +62,9 @@ static inline uint8_t device_receives(void)
 {
     if (!device.hostile) {
         device.rx -= device.rx > 0;
+        fuzz_check(received_count < RECEIVED_MAX, "more is received than there is");
+        received[received_count++] = device.next_rx;
     }
-    fuzz_check(received_count < RECEIVED_MAX, "more is received than there is");
-    received[received_count++] = device.next_rx;
     return device.next_rx++;
 }
 
