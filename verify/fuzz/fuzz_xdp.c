@@ -19,7 +19,7 @@ enum { AT_PRODUCER = 0, AT_CONSUMER = 64, AT_FLAGS = 128, AT_ENTRIES = 192, RING
 static uint8_t *ring_region[LINUX_XDP_RINGS];
 static struct linux_xdp_layout *layout_region;
 
-static uint64_t wire[4 * ENTRIES]; /* sent, and not completed */
+static uint64_t wire[ENTRIES]; /* sent, and not completed */
 static uint32_t wire_count;
 static bool masked;
 static uint64_t after;  /* the driver wants to be woken then, in ns */
@@ -92,10 +92,10 @@ void microkit_linux_irq_after(microkit_channel ch, uint64_t ns)
     after = ns;
 }
 
-/* One frame leaves the Tx ring. */
+/* One frame leaves the Tx ring, if there will be room in the completion ring. */
 static bool transmit(void)
 {
-    if (used(LINUX_XDP_TX) == 0 || wire_count == sizeof(wire) / sizeof(wire[0])) {
+    if (used(LINUX_XDP_TX) == 0 || wire_count + used(LINUX_XDP_COMPLETION) >= ENTRIES) {
         return false;
     }
     const uint64_t *desc = entry_at(LINUX_XDP_TX, *word(LINUX_XDP_TX, AT_CONSUMER), 2);
