@@ -88,7 +88,9 @@ static inline void sddf_store_relaxed_u64(sddf_atomic_u64 *word, uint64_t value)
  * not atomically as a whole, and only another access orders it.
  */
 #ifdef __SSE2__
-typedef uint64_t sddf_pair __attribute__((vector_size(16), may_alias));
+typedef uint64_t sddf_pair __attribute__((vector_size(16)));
+/* What is stored was made in two registers of another kind, and would go by the stack. */
+#define SDDF_STORE_WORD_BY_WORD
 #else
 typedef unsigned __int128 sddf_pair __attribute__((may_alias)); /* two registers */
 #endif

@@ -30,12 +30,17 @@ static inline uint32_t sddf_raw_wrap(uint32_t index, uint32_t mask)
 static inline void sddf_raw_store(sddf_atomic_u64 *to, const void *entry, uint32_t words)
 {
     const unsigned char *from = entry;
-    for (uint32_t i = 0; words % 2 == 0 && i < words; i += 2) {
+#ifdef SDDF_STORE_WORD_BY_WORD
+    const uint32_t in_pairs = 0;
+#else
+    const uint32_t in_pairs = words % 2 == 0 ? words : 0;
+#endif
+    for (uint32_t i = 0; i < in_pairs; i += 2) {
         sddf_pair pair;
         __builtin_memcpy(&pair, from + i * 8, 16);
         sddf_store_pair(&to[i], pair);
     }
-    for (uint32_t i = 0; words % 2 != 0 && i < words; i++) {
+    for (uint32_t i = in_pairs; i < words; i++) {
         uint64_t word;
         __builtin_memcpy(&word, from + i * 8, 8);
         sddf_store_relaxed_u64(&to[i], word);
@@ -46,11 +51,12 @@ static inline void sddf_raw_store(sddf_atomic_u64 *to, const void *entry, uint32
 static inline void sddf_raw_load(const sddf_atomic_u64 *from, void *entry, uint32_t words)
 {
     unsigned char *to = entry;
-    for (uint32_t i = 0; words % 2 == 0 && i < words; i += 2) {
+    const uint32_t in_pairs = words % 2 == 0 ? words : 0;
+    for (uint32_t i = 0; i < in_pairs; i += 2) {
         const sddf_pair pair = sddf_load_pair(&from[i]);
         __builtin_memcpy(to + i * 8, &pair, 16);
     }
-    for (uint32_t i = 0; words % 2 != 0 && i < words; i++) {
+    for (uint32_t i = in_pairs; i < words; i++) {
         const uint64_t word = sddf_load_relaxed_u64(&from[i]);
         __builtin_memcpy(to + i * 8, &word, 8);
     }
