@@ -207,18 +207,19 @@ static enum net_stat arrival_fault(const struct net_entry *entry)
                                                              : NET_STAT_REFUSED_ADDRESS;
 }
 
-/* The buffer goes back, whatever becomes of the frame: whose it is is virt_rx's account. */
+/*
+ * True if it names a buffer, which then goes back, whatever becomes of the frame: whose it is is
+ * virt_rx's account.
+ */
 /*@ requires copy_ok && \valid_read(entry);
-  @ requires room: sddf_producer_space(rx_free) > 0;
-  @ assigns rx_free.head, rx_free.tail, COPY_FRAME;
+  @ assigns COPY_FRAME;
   @ ensures copy_ok;
-  @ ensures room: sddf_producer_space(rx_free) >= \old(sddf_producer_space(rx_free)) - 1;
   @*/
-static void entry_take(const struct net_entry *entry)
+static bool entry_take(const struct net_entry *entry)
 {
     if (buffers_find(entry->address, dma_buffer_count) == BUFFERS_NONE) {
         tally_add(&tally, NET_STAT_REFUSED_ADDRESS, 1);
-        return;
+        return false;
     }
     enum net_stat fault = arrival_fault(entry);
     if (fault == NET_STAT_COUNT) {
@@ -226,15 +227,14 @@ static void entry_take(const struct net_entry *entry)
     } else {
         tally_add(&tally, fault, 1);
     }
-    struct net_entry empty = {.address = entry->address};
-    net_queue_enqueue(&rx_free, empty);
+    return true;
 }
 
 /* So many entries of virt_rx's; there is room to return as many. */
 /*@ requires copy_ok && 1 <= entries <= BATCH;
   @ requires there: entries <= sddf_consumer_count(rx_active);
   @ requires room: entries <= sddf_producer_space(rx_free);
-  @ assigns rx_active.head, rx_active.tail, rx_free.head, rx_free.tail, COPY_FRAME;
+  @ assigns rx_active.head, rx_free.tail, COPY_FRAME;
   @ ensures copy_ok;
   @ ensures there: sddf_consumer_count(rx_active) ==
   @     \old(sddf_consumer_count(rx_active)) - entries;
@@ -243,26 +243,30 @@ static void entry_take(const struct net_entry *entry)
 static void batch_take(uint32_t entries)
 {
     struct net_entry batch[BATCH];
-    net_queue_dequeue_batch(&rx_active, batch, entries);
+    uint32_t back = 0;
     /*@ loop invariant 0 <= i <= entries;
-      @ loop assigns i;
+      @ loop assigns i, batch[0 .. BATCH - 1];
       @ loop variant entries - i;
       @*/
     for (uint32_t i = 0; i < entries; i++) {
+        net_queue_get(&rx_active, i, &batch[i]);
         if (batch[i].address < (uint64_t)dma_buffer_count * NET_BUFFER_SIZE) {
             __builtin_prefetch(dma + batch[i].address);
             __builtin_prefetch(dma + batch[i].address + SDDF_CACHE_LINE);
         }
     }
-    /*@ loop invariant copy_ok && 0 <= i <= entries;
-      @ loop invariant room: sddf_producer_space(rx_free) >=
-      @     \at(sddf_producer_space(rx_free), Pre) - i;
-      @ loop assigns i, rx_free.head, rx_free.tail, COPY_FRAME;
+    sddf_queue_consume(&rx_active, entries);
+    /*@ loop invariant copy_ok && 0 <= back <= i <= entries;
+      @ loop assigns i, back, COPY_FRAME;
       @ loop variant entries - i;
       @*/
     for (uint32_t i = 0; i < entries; i++) {
-        entry_take(&batch[i]);
+        if (entry_take(&batch[i])) {
+            net_queue_set(&rx_free, back, (struct net_entry){.address = batch[i].address});
+            back++;
+        }
     }
+    sddf_queue_produce(&rx_free, back);
 }
 
 /* At most what virt_rx's queue holds. True: there is more already. */
@@ -287,7 +291,7 @@ static bool rx_return(void)
     /*@ loop invariant copy_ok;
       @ loop invariant there: left <= sddf_consumer_count(rx_active);
       @ loop invariant room: left <= sddf_producer_space(rx_free);
-      @ loop assigns left, rx_active.head, rx_active.tail, rx_free.head, rx_free.tail, COPY_FRAME;
+      @ loop assigns left, rx_active.head, rx_free.tail, COPY_FRAME;
       @ loop variant left;
       @*/
     while (left > 0) {

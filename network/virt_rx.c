@@ -225,21 +225,23 @@ static void arrival_deliver(const struct arrival *arrival)
     }
 }
 
-/* Takes so many entries, or fewer; of them, how many frames are in the batch. */
-/*@ requires RX_OK && entries <= BATCH;
-  @ assigns batch[..], driver_active.head, driver_active.tail, tally, RX_ACCOUNT;
+/* Takes so many entries; of them, how many frames are in the batch. */
+/*@ requires RX_OK && entries <= BATCH && entries <= sddf_consumer_count(driver_active);
+  @ assigns batch[..], driver_active.head, tally, RX_ACCOUNT;
   @ ensures RX_OK && \result <= BATCH && batch_ok(0, \result);
+  @ ensures sddf_consumer_count(driver_active) ==
+  @     \old(sddf_consumer_count(driver_active)) - entries;
   @*/
 static uint32_t batch_take(uint32_t entries)
 {
     struct net_entry entry;
     uint32_t count = 0;
     /*@ loop invariant RX_OK && count <= i <= entries && batch_ok(0, count);
-      @ loop assigns i, entry, count, batch[..], driver_active.head, driver_active.tail, tally,
-      @     RX_ACCOUNT;
+      @ loop assigns i, entry, count, batch[..], tally, RX_ACCOUNT;
       @ loop variant entries - i;
       @*/
-    for (uint32_t i = 0; i < entries && net_queue_dequeue(&driver_active, &entry); i++) {
+    for (uint32_t i = 0; i < entries; i++) {
+        net_queue_get(&driver_active, i, &entry);
         if (arrival_take(entry, &batch[count])) {
             if (incoherent) {
                 sddf_cache_forget(data + batch[count].offset, batch[count].length);
@@ -249,23 +251,24 @@ static uint32_t batch_take(uint32_t entries)
             count++;
         }
     }
+    sddf_queue_consume(&driver_active, entries);
     if (incoherent) {
         sddf_cache_done(); /* before we look at the frames, and before anybody else may */
     }
     return count;
 }
 
-/* So many entries of the driver's, or fewer. True: there is more already. */
-/*@ requires RX_OK;
+/* So many entries of the driver's, which are there. True: there is more already. */
+/*@ requires RX_OK && left <= sddf_consumer_count(driver_active);
   @ assigns batch[..], driver_active.head, driver_active.tail, receivers[..], tally, given,
   @     lent_count, RX_ACCOUNT;
   @ ensures RX_OK;
   @*/
 static bool rx_return(uint32_t left)
 {
-    /*@ loop invariant RX_OK;
-      @ loop assigns left, batch[..], driver_active.head, driver_active.tail, receivers[..], tally,
-      @     given, lent_count, RX_ACCOUNT;
+    /*@ loop invariant RX_OK && left <= sddf_consumer_count(driver_active);
+      @ loop assigns left, batch[..], driver_active.head, receivers[..], tally, given, lent_count,
+      @     RX_ACCOUNT;
       @ loop variant left;
       @*/
     while (left > 0) {
@@ -319,13 +322,16 @@ static void receiver_take_back(uint32_t number, struct net_entry entry)
   @*/
 static void driver_provide(void)
 {
+    /* It takes what it has if there is less room; the rest stays ours until the next pass. */
+    const uint32_t n = setup_min(spare_count, sddf_queue_space(&driver_free, spare_count));
     /*@ loop invariant rx_counts && rx_spare && rx_row;
       @ loop invariant rx_holders;
-      @ loop invariant RX_DRIVER;
-      @ loop assigns driver_free.head, driver_free.tail, spare_count, RX_HOLDERS;
-      @ loop variant spare_count;
+      @ loop invariant RX_DRIVER && 0 <= i <= n <= sddf_producer_space(driver_free);
+      @ loop invariant spare_count == \at(spare_count, Pre) - i;
+      @ loop assigns i, spare_count, RX_HOLDERS;
+      @ loop variant n - i;
       @*/
-    while (spare_count > 0) {
+    for (uint32_t i = 0; i < n; i++) {
         uint32_t buffer = spare[spare_count - 1];
         /*@ assert only_it: \forall integer b; 0 <= b < buffer_count && b != buffer ==>
           @     place[b] != spare_count - 1;
@@ -334,12 +340,11 @@ static void driver_provide(void)
         struct net_entry entry = {
             .address = data_io_address + (uint64_t)buffer * NET_BUFFER_SIZE,
         };
-        if (!net_queue_enqueue(&driver_free, entry)) {
-            return; /* it does not take what it has; the rest stays ours until the next pass */
-        }
+        net_queue_set(&driver_free, i, entry);
         holders[buffer] = HELD_BY_DRIVER;
         spare_count--;
     }
+    sddf_queue_produce(&driver_free, n);
 }
 
 /* At most what its queue holds. True: there is more already. */
@@ -351,15 +356,19 @@ static void driver_provide(void)
 static bool receiver_collect(uint32_t number)
 {
     /* Not only what we knew of: a frame of this pass is not to be dropped for want of the rest. */
-    uint32_t left = sddf_queue_consumer_refresh(&receivers[number].free);
+    const uint32_t n = sddf_queue_consumer_refresh(&receivers[number].free);
     struct net_entry entry;
-    /*@ loop invariant RX_BUFFERS && RX_RECEIVERS(receiver_count);
-      @ loop assigns left, entry, receivers[number], lent_count, RX_ACCOUNT;
-      @ loop variant left;
+    /*@ loop invariant RX_BUFFERS && RX_RECEIVERS(receiver_count) && 0 <= i <= n;
+      @ loop invariant n <= sddf_consumer_count(receivers[number].free);
+      @ loop assigns i, entry, receivers[number].lent, receivers[number].tally, lent_count,
+      @     RX_ACCOUNT;
+      @ loop variant n - i;
       @*/
-    while (left-- > 0 && net_queue_dequeue(&receivers[number].free, &entry)) {
+    for (uint32_t i = 0; i < n; i++) {
+        net_queue_get(&receivers[number].free, i, &entry);
         receiver_take_back(number, entry);
     }
+    sddf_queue_consume(&receivers[number].free, n);
     if (receivers[number].lent == 0) {
         lenders &= ~bits_one(number);
     }

@@ -285,6 +285,21 @@ static inline uint32_t sddf_queue_space(struct sddf_queue_producer *q, uint32_t 
     return space >= want ? space : sddf_queue_producer_refresh(q);
 }
 
+/*
+ * Enqueues so many entries, for which there is room and which a class's function `set` has put
+ * where they belong: a loop that has asked for room once need not ask for each.
+ */
+/*@ requires \valid(q) && sddf_producer_ok(*q);
+  @ requires room: count <= sddf_producer_space(*q);
+  @ assigns q->tail;
+  @ ensures sddf_producer_ok(*q) && q->tail == (uint32_t)(\old(q->tail) + count);
+  @ ensures sddf_producer_space(*q) == \old(sddf_producer_space(*q)) - count;
+  @*/
+static inline void sddf_queue_produce(struct sddf_queue_producer *q, uint32_t count)
+{
+    q->tail += count;
+}
+
 /* Hands over all that was enqueued. Once per batch: this is what the consumer's core misses on. */
 /*@ requires \valid(q) && sddf_producer_ok(*q);
   @ assigns q->published;
@@ -449,6 +464,18 @@ static inline uint32_t sddf_queue_available(struct sddf_queue_consumer *q)
 {
     const uint32_t available = q->tail - q->head;
     return available != 0 ? available : sddf_queue_consumer_refresh(q);
+}
+
+/* Dequeues so many entries, which are there, and which a class's function `get` has read. */
+/*@ requires \valid(q) && sddf_consumer_ok(*q);
+  @ requires there: count <= sddf_consumer_count(*q);
+  @ assigns q->head;
+  @ ensures sddf_consumer_ok(*q) && q->head == (uint32_t)(\old(q->head) + count);
+  @ ensures sddf_consumer_count(*q) == \old(sddf_consumer_count(*q)) - count;
+  @*/
+static inline void sddf_queue_consume(struct sddf_queue_consumer *q, uint32_t count)
+{
+    q->head += count;
 }
 
 /*

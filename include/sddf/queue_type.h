@@ -17,6 +17,9 @@
  *   bool net_queue_dequeue(consumer, &entry)                    false: the queue is empty
  *   uint32_t net_queue_dequeue_batch(consumer, entries, n)      how many there were
  *   bool net_queue_peek(consumer, &entry)                       the next one, which stays
+ *   net_queue_set(producer, i, entry)                           the i-th of those that
+ *   net_queue_get(consumer, i, &entry)                          sddf_queue_produce() will enqueue,
+ *                                                               sddf_queue_consume() dequeue
  *
  * The consumer does not see what was enqueued before sddf_queue_publish(). The slot of what was
  * dequeued is the producer's after the next sddf_queue_release().
@@ -87,6 +90,17 @@
         return true;                                                                               \
     }                                                                                              \
                                                                                                    \
+    /*@ requires \valid_read(q) && sddf_producer_ok(*q);                                           \
+      @ requires sddf_producer_slots(*q, queue_words);                                             \
+      @ requires room: i < sddf_producer_space(*q);                                                \
+      @ assigns \nothing;                                                                          \
+      @*/                                                                                          \
+    SDDF_QUEUE_UNUSED static inline void prefix##_set(const struct sddf_queue_producer *q,         \
+                                                      uint32_t i, type entry)                      \
+    {                                                                                              \
+        const size_t place = sddf_raw_wrap(q->tail + i, q->mask);                                  \
+        prefix##_store(&q->own->entries[place * prefix##_words], &entry);                          \
+    }                                                                                              \
     /* Slots and entries that follow each other in memory. */                                      \
     /*@ requires n <= SDDF_QUEUE_CAPACITY_MAX;                                                     \
       @ requires \valid(slots + (0 .. n * queue_words - 1));                                       \
@@ -167,6 +181,18 @@
         return true;                                                                               \
     }                                                                                              \
                                                                                                    \
+    /*@ requires \valid_read(q) && sddf_consumer_ok(*q);                                           \
+      @ requires sddf_consumer_slots(*q, queue_words);                                             \
+      @ requires \valid(entry) && \separated(q, entry);                                            \
+      @ requires there: i < sddf_consumer_count(*q);                                               \
+      @ assigns *entry;                                                                            \
+      @*/                                                                                          \
+    SDDF_QUEUE_UNUSED static inline void prefix##_get(const struct sddf_queue_consumer *q,         \
+                                                      uint32_t i, type *entry)                     \
+    {                                                                                              \
+        const size_t place = sddf_raw_wrap(q->head + i, q->mask);                                  \
+        prefix##_load(&q->peer->entries[place * prefix##_words], entry);                           \
+    }                                                                                              \
     /*@ requires n <= SDDF_QUEUE_CAPACITY_MAX;                                                     \
       @ requires \valid_read(slots + (0 .. n * queue_words - 1));                                  \
       @ requires \valid(entries + (0 .. n - 1));                                                   \

@@ -107,31 +107,35 @@ static bool rx_provide(void)
     for (; rx_held_count != 0 && space != 0; space--) {
         descriptors_give(&rx, rx_held[--rx_held_count], 0);
     }
-    uint32_t ready = sddf_queue_available(&rx_free);
+    const uint32_t n = min(sddf_queue_available(&rx_free), space);
     uint32_t refused = 0;
-    struct net_entry entry;
-    for (; ready > 0 && space != 0 && net_queue_dequeue(&rx_free, &entry); ready--) {
+    for (uint32_t i = 0; i < n; i++) {
+        struct net_entry entry;
         uint64_t buffer;
-        if (!rx_buffer_of(entry.address, &buffer)) {
+        net_queue_get(&rx_free, i, &entry);
+        if (rx_buffer_of(entry.address, &buffer)) {
+            descriptors_give(&rx, buffer, 0);
+        } else {
             refused++;
-            continue;
         }
-        descriptors_give(&rx, buffer, 0);
-        space--;
     }
+    sddf_queue_consume(&rx_free, n);
     count(NET_STAT_REFUSED_ADDRESS, refused);
-    return rx_free_settle(descriptors_in_flight(&rx), space == 0);
+    return rx_free_settle(descriptors_in_flight(&rx), descriptors_space(&rx) == 0);
 }
 
 /* 7.1.3.2, 7.1.3.3: is it a whole frame, undamaged, of a length that can be? */
-static bool rx_frame_ok(uint64_t rest)
+static inline bool rx_frame_ok(uint64_t rest)
 {
     const uint32_t length = RX_LENGTH(rest);
+    if ((rest & (E1000E_RX_EOP | RX_ERRORS)) == E1000E_RX_EOP && length >= NET_FRAME_MIN &&
+        length <= NET_FRAME_MAX) {
+        return true;
+    }
     if ((rest & E1000E_RX_EOP) == 0 || length == 0 || length > NET_BUFFER_SIZE) {
         broken = true; /* frames of more than one descriptor, and of none, there are not */
-        return false;
     }
-    return (rest & RX_ERRORS) == 0 && length >= NET_FRAME_MIN && length <= NET_FRAME_MAX;
+    return false;
 }
 
 /* 7.1.10: has the device found the transport checksum, and the IP header's if there is one, good?
@@ -155,15 +159,16 @@ static void rx_return(void)
             rx_held[rx_held_count++] = address;
             continue;
         }
-        net_queue_enqueue(&rx_active, (struct net_entry){
-                                          .address = address,
-                                          .length = (uint16_t)RX_LENGTH(rest),
-                                          .flags = rx_checksum_ok(rest) ? NET_CSUM_VERIFIED : 0,
-                                      });
-        packets++;
+        const struct net_entry entry = {
+            .address = address,
+            .length = (uint16_t)RX_LENGTH(rest),
+            .flags = rx_checksum_ok(rest) ? NET_CSUM_VERIFIED : 0,
+        };
+        net_queue_set(&rx_active, packets++, entry);
         bytes += RX_LENGTH(rest);
     }
     if (n != 0) {
+        sddf_queue_produce(&rx_active, packets);
         idle_interrupts = 0;
         sddf_queue_publish(&rx_active);
         count(NET_STAT_RX_PACKETS, packets);
@@ -184,24 +189,41 @@ static void tx_end_batch(void)
     }
 }
 
-static void tx_give(const struct net_entry *entry)
+/*
+ * Gives the device up to so many frames, for which its ring has room: as far as they are of one
+ * batch, and good. How many; their bytes are added up, and `fault` says what ended them, if any
+ * did.
+ */
+static uint32_t tx_give(uint32_t most, uint64_t *bytes, enum net_stat *fault)
 {
-    tx_last = entry->length | E1000E_TX_EOP | E1000E_TX_IFCS;
-    descriptors_give(&tx, entry->address, tx_last);
+    const uint32_t n = min(most, BATCH_MAX - (tx.next - tx_batch));
+    uint32_t given = 0;
+    *fault = NET_STAT_COUNT;
+    for (; given < n; given++) {
+        struct net_entry entry;
+        net_queue_get(&tx_active, given, &entry);
+        *fault = tx_fault(&entry, false);
+        if (*fault != NET_STAT_COUNT) {
+            break;
+        }
+        tx_last = entry.length | E1000E_TX_EOP | E1000E_TX_IFCS;
+        descriptors_give(&tx, entry.address, tx_last);
+        *bytes += entry.length;
+    }
+    sddf_queue_consume(&tx_active, given);
     if (tx.next - tx_batch == BATCH_MAX) {
         tx_end_batch();
     }
+    return given;
 }
 
-/* Can this one be sent? If not it goes back. */
-static bool tx_accepts(const struct net_entry *entry)
+/* The next frame, which is there, goes back. */
+static void tx_give_back(enum net_stat why)
 {
-    const enum net_stat fault = live && link_up ? tx_fault(entry, false) : NET_STAT_DROP_LINK;
-    if (fault == NET_STAT_COUNT) {
-        return true;
+    struct net_entry entry;
+    if (net_queue_dequeue(&tx_active, &entry)) {
+        tx_refuse(&entry, why);
     }
-    tx_refuse(entry, fault);
-    return false;
 }
 
 /* True if there may be more to do. Without a device, or a link, all goes back. */
@@ -211,16 +233,19 @@ static bool tx_provide(void)
         return false; /* virt_tx has no room for its own buffers */
     }
     uint32_t ready = sddf_queue_available(&tx_active);
-    uint32_t space = live && link_up ? descriptors_space(&tx) : ready;
     uint32_t packets = 0;
     uint64_t bytes = 0;
-    struct net_entry entry;
-    for (; ready > 0 && space != 0 && net_queue_dequeue(&tx_active, &entry); ready--) {
-        if (tx_accepts(&entry)) {
-            tx_give(&entry);
-            space--;
-            packets++;
-            bytes += entry.length;
+    for (; ready > 0 && !(live && link_up); ready--) {
+        tx_give_back(NET_STAT_DROP_LINK);
+    }
+    while (ready > 0 && descriptors_space(&tx) != 0) {
+        enum net_stat fault;
+        const uint32_t given = tx_give(min(ready, descriptors_space(&tx)), &bytes, &fault);
+        ready -= given;
+        packets += given;
+        if (fault != NET_STAT_COUNT) {
+            tx_give_back(fault);
+            ready--;
         }
     }
     count(NET_STAT_TX_PACKETS, packets);
@@ -259,9 +284,10 @@ static void tx_return(void)
     const uint32_t done = descriptors_batches_done(&tx);
     const uint32_t n = done == 0 ? 0 : min(done, sddf_queue_space(&tx_free, done));
     for (uint32_t i = 0; i < n; i++) {
-        net_queue_enqueue(&tx_free, (struct net_entry){.address = descriptors_take(&tx)});
+        net_queue_set(&tx_free, i, (struct net_entry){.address = descriptors_take(&tx)});
     }
     if (n != 0) {
+        sddf_queue_produce(&tx_free, n);
         idle_interrupts = 0;
         tx_stalled_since = 0;
     } else if (done == 0) {
