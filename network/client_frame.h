@@ -9,8 +9,11 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "sddf/net_client.h"
+
+#include "frame.h"
 
 /* Where a buffer is, as far as this PD is concerned. */
 enum client_place {
@@ -168,6 +171,16 @@ static inline uint8_t *client_reserve(uint32_t *buffer)
     }
     *buffer = (uint32_t)(offset / NET_BUFFER_SIZE);
     return b->data + offset / NET_BUFFER_SIZE * NET_BUFFER_SIZE;
+}
+
+/* From one buffer into another, at most a frame: a call costs more than the few words of most. */
+static inline void client_copy(uint8_t *to, const uint8_t *from, uint32_t length)
+{
+    if (length >= 8) {
+        frame_copy(to, from, length);
+    } else {
+        memcpy(to, from, length);
+    }
 }
 
 /* See net_client_send(). */

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "sddf/net.h"
+#include "sddf/wide.h"
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
                "MAC keys take the first byte on the wire as the lowest");
@@ -150,6 +151,9 @@ static inline bool frame_hides_arp(const uint8_t *at, uint32_t length, uint16_t 
   @*/
 static inline void frame_copy(uint8_t *to, const uint8_t *from, uint32_t length)
 {
+    if (sddf_wide_copy(to, from, length)) {
+        return;
+    }
     if (length >= 64) {
         uint32_t last = length - 64;
         uint32_t i = 0;

@@ -216,7 +216,7 @@ bool net_lwip_reply(const struct pbuf *p)
     }
     const uint16_t length = p->len;
     datagram_write_answer(to, h, datagram_answer_checksum(h, p->payload, length));
-    memcpy(to + DATAGRAM_PAYLOAD, p->payload, length);
+    client_copy(to + DATAGRAM_PAYLOAD, p->payload, length);
     client_count(NET_STAT_TX_COPIED_BYTES, DATAGRAM_PAYLOAD + (uint32_t)length);
     client_send(buffer, (uint16_t)(DATAGRAM_PAYLOAD + length), 0, 0, 0);
     return true;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <rte_ethdev.h>
+#include <string.h>
 
 #include "dpdk.h"
 #include "sddf/net_client.h"
@@ -63,6 +64,12 @@ static inline uint8_t *client_reserve(uint32_t *buffer)
 static inline void client_unreserve(uint32_t buffer)
 {
     rte_pktmbuf_free(client_packet[buffer]);
+}
+
+/* The C library's, as whoever writes for DPDK has it. */
+static inline void client_copy(uint8_t *to, const uint8_t *from, uint32_t length)
+{
+    memcpy(to, from, length);
 }
 
 static inline void client_send(uint32_t buffer, uint16_t length, uint16_t flags,
