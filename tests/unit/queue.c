@@ -390,6 +390,40 @@ static void test_batches(void **state)
     }
 }
 
+/* Runs that are set one by one, over the array's end too, and enqueued at once; and the like. */
+static void test_runs(void **state)
+{
+    (void)state;
+    enum { CAPACITY = 8 };
+    for (size_t i = 0; i < STARTS; i++) {
+        struct fixture f;
+        uint64_t sent = 0, received = 0;
+        begin(&f, CAPACITY, starts[i]);
+        for (uint32_t run = 1; run <= CAPACITY; run++) {
+            assert_in_range(sddf_queue_space(&f.producer, run), run, CAPACITY);
+            for (uint32_t n = 0; n < run; n++) {
+                pair_queue_set(&f.producer, n, pair_of(sent + n));
+            }
+            sddf_queue_publish(&f.producer);
+            assert_int_equal(sddf_queue_available(&f.consumer), 0); /* they were only set */
+            sddf_queue_produce(&f.producer, run);
+            sent += run;
+            sddf_queue_publish(&f.producer);
+            assert_int_equal(sddf_queue_available(&f.consumer), run);
+            for (uint32_t n = 0; n < run; n++) {
+                struct pair got;
+                pair_queue_get(&f.consumer, n, &got);
+                assert_pair(got, received + n);
+            }
+            assert_int_equal(sddf_queue_available(&f.consumer), run); /* they were only read */
+            sddf_queue_consume(&f.consumer, run);
+            received += run;
+            sddf_queue_release(&f.consumer);
+        }
+        end(&f);
+    }
+}
+
 /* An entry that is not two words long, singly and in batches. */
 static void test_other_entries(void **state)
 {
@@ -538,6 +572,7 @@ int main(void)
         cmocka_unit_test(test_full),
         cmocka_unit_test(test_peek),
         cmocka_unit_test(test_batches),
+        cmocka_unit_test(test_runs),
         cmocka_unit_test(test_other_entries),
         cmocka_unit_test(test_signal_once),
         cmocka_unit_test(test_signal_marks),
