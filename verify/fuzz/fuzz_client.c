@@ -146,6 +146,17 @@ static void believe(const struct client_buffers *b, uint32_t region, uint32_t ne
     }
 }
 
+/* What the client had in use, it has again. */
+static void restart(void)
+{
+    received_count = reserved_count = 0;
+    fuzz_steps_begin();
+    fuzz_check(net_client_init(), "it does not start again");
+    believe(&net_client.rx, RX, COPIER);
+    believe(&net_client.tx, TX, VIRT_TX);
+    fuzz_at_rest();
+}
+
 static void fuzz_run(void)
 {
     if (fuzz_neighbour_count == 0) {
@@ -198,6 +209,8 @@ static void fuzz_run(void)
         uint8_t act = fuzz_u8();
         if (act < 80) {
             fuzz_wake(1 + act % fuzz_neighbour_count);
+        } else if (act == 80 && (mode & 32) != 0) {
+            restart();
         } else {
             fuzz_neighbours_act();
         }

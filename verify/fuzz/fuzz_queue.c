@@ -112,6 +112,11 @@ static void produce(bool triples, uint8_t act)
         fuzz_check(shared[0].producer->tail == out.tail, "the tail is not published");
         sddf_queue_needs_signal(&out);
         fuzz_check(!sddf_queue_needs_signal(&out), "a batch is signalled twice");
+    } else if ((act & 32) != 0) {
+        sddf_queue_hand_over(&out);
+        fuzz_check(shared[0].producer->tail == out.tail && out.published == out.tail,
+                   "the tail is not published");
+        fuzz_check(!sddf_queue_hand_over(&out), "a batch is signalled twice");
     }
     fuzz_check(sddf_queue_space(&out, act) <= out.capacity, "there is too much room");
     fuzz_check(sddf_queue_signal_distance(&out) <= out.capacity, "a signal is too far away");

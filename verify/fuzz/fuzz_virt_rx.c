@@ -9,15 +9,27 @@ enum { DRIVER, A, B, ARP, RECEIVERS = 3 };
 
 #define IO_BASE UINT64_C(0x40000000)
 
-static const uint8_t mac[4][6] = {
+static uint8_t mac[4][6] = {
     {0xff, 0xff, 0xff, 0xff, 0xff, 0xff},
     {0x52, 0x54, 0, 0, 0, 1},
     {0x52, 0x54, 0, 0, 0, 2},
     {0x52, 0x55, 0, 0, 0, 3},
 };
 
+/* B's and A's addresses begin at the same place of the table. */
+static void let_addresses_collide(void)
+{
+    const uint32_t start = mac_table_start(sddf_raw_u48(mac[A]));
+    for (uint32_t i = 0; mac_table_start(sddf_raw_u48(mac[B])) != start; i++) {
+        fuzz_check(i < 65536, "no two addresses begin at the same place");
+        mac[B][3] = (uint8_t)(i >> 8);
+        mac[B][4] = (uint8_t)i;
+    }
+}
+
 static void prepare(void)
 {
+    let_addresses_collide();
     struct net_virt_rx_config *c = &sddf_net_config;
     c->header = (struct sddf_config_header){SDDF_CONFIG_MAGIC, SDDF_CONFIG_VERSION,
                                             SDDF_ROLE_NET_VIRT_RX, sizeof(*c), 0};
@@ -100,7 +112,6 @@ static void fuzz_run(void)
     fuzz_concurrent = (mode & 16) != 0;
     sddf_net_config.incoherent = mode >> 5 & 1;
     sddf_net_config.client[B - A].kind = (mode & 64) != 0 ? NET_RECEIVER_DHCP : NET_RECEIVER_CLIENT;
-    sddf_net_config.client[B - A].mac[5] = 2;
     /* What init refuses. */
     const struct net_virt_rx_config good = sddf_net_config;
     switch (more) {
@@ -123,7 +134,7 @@ static void fuzz_run(void)
         sddf_net_config.client[0].rx.channel = MICROKIT_MAX_CHANNELS;
         break;
     case 249:
-        sddf_net_config.client[B - A].mac[5] = 1;
+        memcpy(sddf_net_config.client[B - A].mac, mac[A], 6);
         break;
     default:
         break;

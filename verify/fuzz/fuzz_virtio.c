@@ -415,6 +415,18 @@ static uint32_t take(uint32_t which)
     return first->id;
 }
 
+/* 2.8.14: places and rounds; or always, or never. */
+static void wish_for_doorbell(uint32_t which, uint8_t about)
+{
+    if (chip.queue[which].ready) {
+        uint32_t *word = in_rings(chip.queue[which].area[2], sizeof(*word));
+        *word = about % 8 == 0 ? about / 8 % 3u << 16
+                               : VIRTQ_PACKED_EVENT_DESC << 16 |
+                                     (about % 2 != 0 ? VIRTQ_PACKED_EVENT_ROUND : 0) |
+                                     about / 8 % chip.queue[which].size;
+    }
+}
+
 static void use(uint32_t which, uint32_t id, uint32_t length)
 {
     const bool indirect = (chip.accepted & VIRTIO_F_INDIRECT_DESC) != 0;
@@ -447,6 +459,17 @@ static uint32_t take(uint32_t which)
     const struct virtq_desc *payload = &all[header->next];
     check_payload(which, payload->address, payload->length, payload->flags);
     return id;
+}
+
+static void wish_for_doorbell(uint32_t which, uint8_t about)
+{
+    const uint32_t size = chip.queue[which].size;
+    if (chip.queue[which].ready) {
+        struct virtq_used *used = in_rings(chip.queue[which].area[2], sizeof(*used) + size * 8 + 2);
+        const uint16_t event = (uint16_t)(chip.queue[which].taken + about % 8);
+        used->flags = about / 64 == 3 ? VIRTQ_USED_F_NO_NOTIFY : 0;
+        memcpy(&used->ring[size], &event, sizeof(event));
+    }
 }
 
 static void use(uint32_t which, uint32_t id, uint32_t length)
@@ -493,7 +516,9 @@ static bool device_works(uint8_t how)
     }
     switch (how % 8) {
     case 0:
-        if (how == 8) {
+        if (how < 32 && how != 8) {
+            wish_for_doorbell(how / 8 % 2, fuzz_u8());
+        } else if (how == 8) {
             chip.status |= VIRTIO_STATUS_NEEDS_RESET;
             chip.why |= VIRTIO_INTERRUPT_CONFIG;
         }
