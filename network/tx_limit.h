@@ -164,13 +164,18 @@ static inline void tx_limit_charge(struct tx_limit *limit, uint32_t bytes)
     limit->credit -= (int64_t)bytes * TX_LIMIT_BYTE;
 }
 
-/* When it may send again, who may not now; TX_LIMIT_NEVER if that is behind the end of time. */
-/*@ requires \valid_read(limit) && tx_limit_ok(*limit) && limit->credit <= 0;
+/* When it may send (again); TX_LIMIT_NEVER if that is behind the end of time. */
+/*@ requires \valid_read(limit) && tx_limit_ok(*limit);
   @ assigns \nothing;
-  @ ensures \result > limit->begin || \result == TX_LIMIT_NEVER;
+  @ ensures now: limit->credit > 0 ==> \result == limit->begin;
+  @ ensures later: limit->credit <= 0 ==>
+  @     \result > limit->begin || \result == TX_LIMIT_NEVER;
   @*/
 static inline uint64_t tx_limit_until(const struct tx_limit *limit)
 {
+    if (limit->credit > 0) {
+        return limit->begin;
+    }
     uint64_t wait = tx_limit_windows_due(limit) * limit->window;
     return wait < TX_LIMIT_NEVER - limit->begin ? limit->begin + wait : TX_LIMIT_NEVER;
 }

@@ -34,13 +34,22 @@ struct tx_ranges {
 
 /* At most NET_CLIENTS_MAX times. False if it overlaps another. */
 /*@ requires \valid(ranges) && ranges->count < NET_CLIENTS_MAX;
-  @ assigns *ranges;
+  @ assigns ranges->count, ranges->range[0 .. NET_CLIENTS_MAX - 1];
   @ ensures ranges->count == \old(ranges->count) + 1;
+  @ ensures in_its_place: \exists integer at; 0 <= at < ranges->count &&
+  @     ranges->range[at] == range &&
+  @     (\forall integer i; 0 <= i < at ==> ranges->range[i] == \old(ranges->range[i])) &&
+  @     (\forall integer i; at <= i < ranges->count - 1 ==>
+  @         ranges->range[i + 1] == \old(ranges->range[i]));
   @*/
 static inline bool tx_ranges_add(struct tx_ranges *ranges, struct tx_range range)
 {
     uint32_t at = ranges->count;
     /*@ loop invariant 0 <= at <= ranges->count;
+      @ loop invariant \forall integer i; 0 <= i < at ==>
+      @     ranges->range[i] == \at(ranges->range[i], Pre);
+      @ loop invariant \forall integer i; at <= i < ranges->count ==>
+      @     ranges->range[i + 1] == \at(ranges->range[i], Pre);
       @ loop assigns at, ranges->range[0 .. NET_CLIENTS_MAX - 1];
       @ loop variant at;
       @*/

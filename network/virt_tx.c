@@ -20,6 +20,11 @@ uint32_t tx_spares[NET_TX_BUFFERS_MAX];
 
 /* ---- passes -------------------------------------------------------------------------------- */
 
+/*@ requires \valid(client) && number < virt_tx.client_count <= NET_CLIENTS_MAX;
+  @ requires TX_FIT(*client) && tally_page(virt_tx.stats, virt_tx.client_count);
+  @ assigns client->free.published, client->free.signalled, client->tally;
+  @ ensures TX_FIT(*client);
+  @*/
 static void client_hand_over(uint32_t number, struct tx_client *client)
 {
     sddf_queue_release(&client->active); /* those who wait for room have sent something, too */
@@ -31,6 +36,11 @@ static void client_hand_over(uint32_t number, struct tx_client *client)
 }
 
 /* The end of a pass: hands everything over, once, and counts. True: the driver wants a signal. */
+/*@ requires TX_OK;
+  @ assigns virt_tx.driver_active.published, virt_tx.driver_active.signalled, virt_tx.tally,
+  @     virt_tx.touched, tx_clients[..];
+  @ ensures TX_OK;
+  @*/
 static bool pass_end(void)
 {
     if (virt_tx.incoherent) {
@@ -40,6 +50,10 @@ static bool pass_end(void)
     if (driver_waits) {
         tally_add(&virt_tx.tally, NET_STAT_SIGNALS, 1);
     }
+    /*@ loop invariant TX_OK;
+      @ loop assigns virt_tx.touched, tx_clients[..];
+      @ loop variant virt_tx.touched;
+      @*/
     for (; virt_tx.touched != 0; virt_tx.touched &= virt_tx.touched - 1) {
         uint32_t number = bits_first(virt_tx.touched);
         client_hand_over(number, &tx_clients[number]);
@@ -52,6 +66,10 @@ static bool pass_end(void)
  * Notifications wait until we return, which one client that never runs dry (on another core) can
  * put off for ever. So each pass ends the wait of one of the others, too.
  */
+/*@ requires TX_POLICY(virt_tx.client_count) && virt_tx.client_count <= NET_CLIENTS_MAX;
+  @ assigns virt_tx.looked_at, virt_tx.policy;
+  @ ensures TX_POLICY(virt_tx.client_count);
+  @*/
 static void look_at_another(void)
 {
     if (virt_tx.client_count > 0) {
@@ -62,6 +80,9 @@ static void look_at_another(void)
 }
 
 /* Whoever is held is served when the time has come, even if nobody notifies. */
+/*@ assigns virt_tx.armed;
+  @ ensures virt_tx.armed == virt_tx.held_until || virt_tx.armed == TX_LIMIT_NEVER;
+  @*/
 static void timeout_set(void)
 {
     if (virt_tx.held_until != virt_tx.armed) {
@@ -73,12 +94,24 @@ static void timeout_set(void)
     }
 }
 
+/* What a pass may change. */
+#define TX_PASS                                                                                    \
+    TX_PROVIDE, virt_tx.driver_free, virt_tx.driver_active, virt_tx.tally, virt_tx.asked_for,      \
+        virt_tx.asked_at, virt_tx.looked_at, virt_tx.armed
+
 /* True: the driver wants a signal. */
+/*@ requires TX_OK;
+  @ assigns TX_PASS;
+  @ ensures TX_OK;
+  @*/
 static bool serve(void)
 {
     bool driver_waits;
     bool more;
     tally_add(&virt_tx.tally, NET_STAT_WAKEUPS, 1);
+    /*@ loop invariant TX_OK;
+      @ loop assigns driver_waits, more, TX_PASS;
+      @*/
     do {
         virt_tx_return();
         more = virt_tx_provide(virt_tx.limited != 0 ? sddf_clock_now() : 0);
@@ -99,6 +132,33 @@ static bool serve(void)
 
 /* ---- entry points -------------------------------------------------------------------------- */
 
+/* A client that has just been entered gets all of its buffers. */
+/*@ requires \valid(client) && number < virt_tx.client_count <= NET_CLIENTS_MAX;
+  @ requires TX_CLIENT(number, *client) && TX_MARKS(virt_tx.client_count);
+  @ requires new: client->spare_count == 0 && client->in_flight == 0;
+  @ assigns client->free.head, client->free.tail, client->spare_count, TX_OWN(client),
+  @     tx_rows[number], virt_tx.touched, virt_tx.owed;
+  @ ensures TX_CLIENT(number, *client) && TX_MARKS(virt_tx.client_count);
+  @*/
+static void client_give_all(uint32_t number, struct tx_client *client)
+{
+    /*@ loop invariant buffer <= client->buffer_count && client->spare_count <= buffer;
+      @ loop invariant TX_CLIENT(number, *client) && TX_MARKS(virt_tx.client_count);
+      @ loop invariant \forall integer b; buffer <= b < client->buffer_count ==>
+      @     client->spare_count <= tx_rows[number].place[b];
+      @ loop assigns buffer, client->free.head, client->free.tail, client->spare_count,
+      @     TX_OWN(client), tx_rows[number], virt_tx.touched, virt_tx.owed;
+      @ loop variant client->buffer_count - buffer;
+      @*/
+    for (uint32_t buffer = 0; buffer < client->buffer_count; buffer++) {
+        virt_tx_give_back(number, client, buffer);
+    }
+}
+
+/*@ requires tx_config_memory(sddf_net_config);
+  @ assigns virt_tx, tx_clients[..], TX_BUFFERS_ALL, tx_sent;
+  @ ensures virt_tx.running ==> (TX_OK);
+  @*/
 void init(void)
 {
     const char *wrong = start(&sddf_net_config);
@@ -106,10 +166,15 @@ void init(void)
         setup_refuse(wrong);
         return;
     }
+    /*@ loop invariant TX_OK && i <= virt_tx.client_count && !virt_tx.running;
+      @ loop invariant new: \forall integer k; i <= k < virt_tx.client_count ==>
+      @     tx_clients[k].spare_count == 0 && tx_clients[k].in_flight == 0;
+      @ loop assigns i, virt_tx.touched, virt_tx.owed, virt_tx.policy, tx_clients[..],
+      @     TX_BUFFERS_ALL;
+      @ loop variant virt_tx.client_count - i;
+      @*/
     for (uint32_t i = 0; i < virt_tx.client_count; i++) {
-        for (uint32_t buffer = 0; buffer < tx_clients[i].buffer_count; buffer++) {
-            virt_tx_give_back(i, &tx_clients[i], buffer);
-        }
+        client_give_all(i, &tx_clients[i]);
         virt_tx_wake(i); /* some may have sent something already */
     }
     virt_tx.running = true;
@@ -118,6 +183,10 @@ void init(void)
     }
 }
 
+/*@ requires virt_tx.running ==> (TX_OK);
+  @ assigns TX_PASS;
+  @ ensures virt_tx.running ==> (TX_OK);
+  @*/
 void notified(microkit_channel ch)
 {
     if (!virt_tx.running) {
@@ -125,6 +194,10 @@ void notified(microkit_channel ch)
     }
     /* Neither the driver nor the timer has a bit: whatever they notify for, the pass looks. */
     uint64_t left = ch < MICROKIT_MAX_CHANNELS ? virt_tx.by_channel[ch] : 0;
+    /*@ loop invariant TX_OK && left < pow2(virt_tx.client_count);
+      @ loop assigns left, virt_tx.policy;
+      @ loop variant left;
+      @*/
     for (; left != 0; left &= left - 1) {
         virt_tx_wake(bits_first(left));
     }

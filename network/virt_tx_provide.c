@@ -13,7 +13,27 @@ struct departure {
     uint32_t buffer;
 };
 
+/* A frame, inside the one buffer that it says. */
+/*@ predicate departure_ok(struct tx_client c, struct departure d) =
+  @     d.buffer < c.buffer_count && NET_FRAME_MIN <= d.entry.length <= NET_FRAME_MAX &&
+  @     d.buffer * NET_BUFFER_SIZE <= d.entry.address &&
+  @     d.entry.address + d.entry.length <= (d.buffer + 1) * NET_BUFFER_SIZE;
+  @*/
+
 /* Takes what a client says, as far as it can be true. From here on the buffer is ours. */
+/*@ requires \valid(client) && \valid(departure);
+  @ requires number < virt_tx.client_count <= NET_CLIENTS_MAX;
+  @ requires TX_CLIENT(number, *client) && TX_MARKS(virt_tx.client_count);
+  @ assigns departure->buffer, client->free.head, client->free.tail, client->spare_count,
+  @     client->tally, TX_OWN(client), tx_rows[number], virt_tx.touched, virt_tx.owed;
+  @ ensures TX_CLIENT(number, *client) && TX_MARKS(virt_tx.client_count);
+  @ ensures taken: \result ==>
+  @     departure_ok(*client, *departure) && TX_OURS(number, *client, departure->buffer);
+  @ ensures it_was_its: \result ==>
+  @     \old(tx_owners)[client->first + departure->buffer] == TX_OWNER_CLIENT;
+  @ ensures others: \forall integer b; 0 <= b < client->buffer_count &&
+  @     \old(TX_OURS(number, *client, b)) ==> TX_OURS(number, *client, b);
+  @*/
 static bool departure_take(uint32_t number, struct tx_client *client, struct departure *departure)
 {
     uint32_t buffer = buffers_find(departure->entry.address, client->buffer_count);
@@ -37,6 +57,27 @@ static bool departure_take(uint32_t number, struct tx_client *client, struct dep
 }
 
 /* There is room for it in the driver's queue. Its length, or 0 if it was refused. */
+/*@ requires \valid(client) && \valid_read(departure);
+  @ requires number < virt_tx.client_count <= NET_CLIENTS_MAX;
+  @ requires TX_CLIENT(number, *client) && TX_MARKS(virt_tx.client_count);
+  @ requires departure_ok(*client, *departure) && TX_OURS(number, *client, departure->buffer);
+  @ requires TX_DRIVER && sddf_producer_space(virt_tx.driver_active) > 0;
+  @ requires tx_senders_ok(virt_tx.senders) && tx_sent <= NET_FRAME_MAX * TX_POLICY_BURST;
+  @ assigns client->free.head, client->free.tail, client->spare_count, client->in_flight,
+  @     client->tally, TX_OWN(client), tx_rows[number], virt_tx.touched, virt_tx.owed,
+  @     virt_tx.hungry, virt_tx.driver_active.head, virt_tx.driver_active.tail, tx_sent;
+  @ ensures TX_CLIENT(number, *client) && TX_MARKS(virt_tx.client_count) && TX_DRIVER;
+  @ ensures sent: \result != 0 ==> \result == departure->entry.length &&
+  @     tx_owners[client->first + departure->buffer] == TX_OWNER_DRIVER;
+  @ ensures refused: \result == 0 ==>
+  @     virt_tx.driver_active == \old(virt_tx.driver_active) &&
+  @     tx_owners[client->first + departure->buffer] != TX_OWNER_DRIVER;
+  @ ensures room: sddf_producer_space(virt_tx.driver_active) >=
+  @     \old(sddf_producer_space(virt_tx.driver_active)) - 1;
+  @ ensures counted: tx_sent == \old(tx_sent) + \result;
+  @ ensures others: \forall integer b; 0 <= b < client->buffer_count && b != departure->buffer &&
+  @     \old(TX_OURS(number, *client, b)) ==> TX_OURS(number, *client, b);
+  @*/
 static uint32_t departure_send(uint32_t number, struct tx_client *client,
                                const struct departure *departure)
 {
@@ -52,7 +93,19 @@ static uint32_t departure_send(uint32_t number, struct tx_client *client,
         sddf_cache_clean(client->data + entry.address, entry.length);
     }
     entry.address += client->io_address;
+    /*@ assert inside_one:
+      @     client->io_address + departure->buffer * NET_BUFFER_SIZE <= entry.address &&
+      @     entry.address + entry.length <=
+      @         client->io_address + (departure->buffer + 1) * NET_BUFFER_SIZE;
+      @*/
     net_queue_enqueue(&virt_tx.driver_active, entry);
+    /*@ assert room: sddf_producer_space(virt_tx.driver_active) >=
+      @     \at(sddf_producer_space(virt_tx.driver_active), Pre) - 1;
+      @*/
+    /*@ ghost tx_sent += entry.length; */
+    /*@ ghost tx_row_send(number, departure->buffer, client->buffer_count, client->spare_count,
+      @     client->in_flight);
+      @*/
     tx_owners[client->first + departure->buffer] = TX_OWNER_DRIVER;
     client->in_flight++;
     if (client->in_flight > client->buffer_count / 2) {
@@ -67,12 +120,55 @@ static uint32_t departure_send(uint32_t number, struct tx_client *client,
  * Takes so many entries, for which there is room at the driver, or fewer that are so many bytes:
  * all headers are fetched ahead, then one frame after the other is judged.
  */
+/*@ requires \valid_read(turn) && \valid(client) && 1 <= turn->entries <= TX_POLICY_BURST;
+  @ requires turn->client < virt_tx.client_count <= NET_CLIENTS_MAX;
+  @ requires TX_CLIENT(turn->client, *client) && TX_MARKS(virt_tx.client_count);
+  @ requires turn->entries <= client->budget;
+  @ requires TX_DRIVER && turn->entries <= sddf_producer_space(virt_tx.driver_active);
+  @ requires tx_senders_ok(virt_tx.senders) && tx_policy_ok(virt_tx.policy);
+  @ requires permitted: turn->bytes >= 1 && \forall integer entries, bytes;
+  @     entries <= turn->entries ==> bytes < turn->bytes + NET_FRAME_MAX ==>
+  @     tx_policy_permits(virt_tx.policy, entries, bytes);
+  @ requires within_limit: client->limit.worth != 0 ==>
+  @     (turn->bytes - 1) * TX_LIMIT_BYTE < client->limit.credit;
+  @ assigns client->active.head, client->active.tail, client->free.head, client->free.tail,
+  @     client->spare_count, client->in_flight, client->budget, client->tally,
+  @     client->limit.credit, TX_OWN(client), tx_rows[turn->client], virt_tx.touched, virt_tx.owed,
+  @     virt_tx.hungry, virt_tx.driver_active.head, virt_tx.driver_active.tail,
+  @     virt_tx.policy.round_robin, virt_tx.policy.drr, tx_sent;
+  @ ensures TX_CLIENT(turn->client, *client) && TX_MARKS(virt_tx.client_count) && TX_DRIVER;
+  @ ensures tx_policy_ok(virt_tx.policy);
+  @ ensures among: \forall integer n; 0 <= n <= NET_CLIENTS_MAX &&
+  @     \old(tx_policy_among(virt_tx.policy, n)) ==> tx_policy_among(virt_tx.policy, n);
+  @ ensures charged: client->limit.worth != 0 ==>
+  @     client->limit.credit == \old(client->limit.credit) - tx_sent * TX_LIMIT_BYTE;
+  @ ensures used: tx_sent < turn->bytes + NET_FRAME_MAX &&
+  @     client->budget < \old(client->budget);
+  @*/
 static void turn_take(const struct tx_turn *turn, struct tx_client *client)
 {
     struct departure batch[TX_POLICY_BURST];
     uint32_t count = 0;
     uint32_t entries = 0;
     uint32_t bytes = 0;
+    /*@ ghost uint32_t until[TX_POLICY_BURST + 1]; */
+    /*@ ghost until[0] = 0; */
+    /*@ ghost tx_sent = 0; */
+    /*@ loop invariant count <= entries <= turn->entries && until[0] == 0;
+      @ loop invariant until[count] == bytes && bytes < turn->bytes + NET_FRAME_MAX;
+      @ loop invariant bytes <= NET_FRAME_MAX * count && (entries == 0 ==> bytes == 0);
+      @ loop invariant \forall integer i; 0 <= i < count ==>
+      @     until[i + 1] == until[i] + batch[i].entry.length;
+      @ loop invariant TX_CLIENT(turn->client, *client) && TX_MARKS(virt_tx.client_count);
+      @ loop invariant frames: \forall integer j; 0 <= j < count ==>
+      @     departure_ok(*client, batch[j]) && TX_OURS(turn->client, *client, batch[j].buffer);
+      @ loop invariant apart: \forall integer j, z; 0 <= j < z < count ==>
+      @     batch[j].buffer != batch[z].buffer;
+      @ loop assigns entries, bytes, count, batch[..], until[..], client->active.head,
+      @     client->active.tail, client->free.head, client->free.tail, client->spare_count,
+      @     client->tally, TX_OWN(client), tx_rows[turn->client], virt_tx.touched, virt_tx.owed;
+      @ loop variant turn->entries - entries;
+      @*/
     while (entries < turn->entries && bytes < turn->bytes) {
         entries++;
         if (net_queue_dequeue(&client->active, &batch[count].entry) &&
@@ -80,9 +176,25 @@ static void turn_take(const struct tx_turn *turn, struct tx_client *client)
             __builtin_prefetch(client->data + batch[count].entry.address);
             bytes += batch[count].entry.length;
             count++;
+            /*@ ghost until[count] = bytes; */
         }
     }
     uint32_t sent = 0;
+    /*@ loop invariant i <= count && sent == tx_sent <= until[i] <= bytes;
+      @ loop invariant sent <= NET_FRAME_MAX * i;
+      @ loop invariant TX_CLIENT(turn->client, *client) && TX_MARKS(virt_tx.client_count);
+      @ loop invariant TX_DRIVER;
+      @ loop invariant frames: \forall integer j; i <= j < count ==>
+      @     departure_ok(*client, batch[j]) && TX_OURS(turn->client, *client, batch[j].buffer);
+      @ loop invariant apart: \forall integer j, z; i <= j < z < count ==>
+      @     batch[j].buffer != batch[z].buffer;
+      @ loop invariant room: sddf_producer_space(virt_tx.driver_active) >= count - i;
+      @ loop assigns i, sent, tx_sent, client->free.head, client->free.tail, client->spare_count,
+      @     client->in_flight, client->tally, TX_OWN(client), tx_rows[turn->client],
+      @     virt_tx.touched, virt_tx.owed, virt_tx.hungry, virt_tx.driver_active.head,
+      @     virt_tx.driver_active.tail;
+      @ loop variant count - i;
+      @*/
     for (uint32_t i = 0; i < count; i++) {
         sent += departure_send(turn->client, client, &batch[i]);
     }
@@ -94,6 +206,14 @@ static void turn_take(const struct tx_turn *turn, struct tx_client *client)
 }
 
 /* It has sent all that its limit lets it, for now, and has more. */
+/*@ requires number < virt_tx.client_count <= NET_CLIENTS_MAX;
+  @ requires tx_limit_ok(tx_clients[number].limit) && tx_policy_ok(virt_tx.policy);
+  @ assigns virt_tx.held, virt_tx.held_until, virt_tx.policy.drr;
+  @ ensures tx_policy_ok(virt_tx.policy);
+  @ ensures among: \forall integer n; 0 <= n <= NET_CLIENTS_MAX &&
+  @     \old(tx_policy_among(virt_tx.policy, n)) ==> tx_policy_among(virt_tx.policy, n);
+  @ ensures held: virt_tx.held == (\old(virt_tx.held) | pow2(number));
+  @*/
 static void client_hold(uint32_t number)
 {
     uint64_t until = tx_limit_until(&tx_clients[number].limit);
@@ -105,12 +225,21 @@ static void client_hold(uint32_t number)
 }
 
 /* Whoever may send again is woken; those who must wait longer still do. */
+/*@ requires TX_OK;
+  @ assigns virt_tx.policy, virt_tx.held, virt_tx.held_until;
+  @ ensures TX_OK;
+  @*/
 static void clients_release(uint64_t now)
 {
     if (now < virt_tx.held_until) {
         return;
     }
     virt_tx.held_until = TX_LIMIT_NEVER;
+    /*@ loop invariant TX_OK && left < pow2(virt_tx.client_count);
+      @ loop invariant tx_held_ok(left, virt_tx.client_count);
+      @ loop assigns left, virt_tx.policy, virt_tx.held, virt_tx.held_until;
+      @ loop variant left;
+      @*/
     for (uint64_t left = virt_tx.held; left != 0; left &= left - 1) {
         uint32_t number = bits_first(left);
         uint64_t until = tx_limit_until(&tx_clients[number].limit);
@@ -124,6 +253,13 @@ static void clients_release(uint64_t now)
 }
 
 /* A client's first turn in a pass: what it may send in this pass is what its queue holds now. */
+/*@ requires \valid(client) && number < virt_tx.client_count <= NET_CLIENTS_MAX;
+  @ requires TX_FIT(*client) && virt_tx.touched < pow2(virt_tx.client_count);
+  @ assigns virt_tx.fresh, virt_tx.touched, client->active.tail, client->budget,
+  @     client->limit.begin, client->limit.credit;
+  @ ensures TX_FIT(*client) && virt_tx.touched < pow2(virt_tx.client_count);
+  @ ensures client->budget == sddf_consumer_count(client->active);
+  @*/
 static void client_begin(uint32_t number, struct tx_client *client, uint64_t now)
 {
     virt_tx.fresh &= ~bits_one(number);
@@ -134,18 +270,41 @@ static void client_begin(uint32_t number, struct tx_client *client, uint64_t now
     }
 }
 
+/* A client that has had its turns: asks for a signal, or wakes it at once. True: it has more. */
+/*@ requires TX_OK && number < virt_tx.client_count;
+  @ assigns tx_clients[..], virt_tx.policy;
+  @ ensures TX_OK;
+  @*/
+static bool client_request(uint32_t number)
+{
+    bool rests = sddf_queue_request_signal(&tx_clients[number].active);
+    /*@ assert same: \forall integer k; 0 <= k < virt_tx.client_count ==>
+      @     tx_clients[k].first == \at(tx_clients, Pre)[k].first &&
+      @     tx_clients[k].buffer_count == \at(tx_clients, Pre)[k].buffer_count;
+      @*/
+    /*@ assert apart: tx_apart(virt_tx.client_count); */
+    if (!rests) {
+        virt_tx_wake(number);
+        return true;
+    }
+    tx_policy_idle(&virt_tx.policy, number);
+    return false;
+}
+
 /* The clients that have had their turns: asks for a signal. True: some have more already. */
+/*@ requires TX_OK && drained < pow2(virt_tx.client_count);
+  @ assigns tx_clients[..], virt_tx.policy;
+  @ ensures TX_OK;
+  @*/
 static bool drained_request(uint64_t drained)
 {
     bool more = false;
+    /*@ loop invariant TX_OK && drained < pow2(virt_tx.client_count);
+      @ loop assigns drained, more, tx_clients[..], virt_tx.policy;
+      @ loop variant drained;
+      @*/
     for (; drained != 0; drained &= drained - 1) {
-        uint32_t number = bits_first(drained);
-        if (!sddf_queue_request_signal(&tx_clients[number].active)) {
-            virt_tx_wake(number);
-            more = true;
-        } else {
-            tx_policy_idle(&virt_tx.policy, number);
-        }
+        more |= client_request(bits_first(drained));
     }
     return more;
 }
@@ -156,6 +315,9 @@ bool virt_tx_provide(uint64_t now)
     struct tx_turn turn;
     clients_release(now);
     virt_tx.fresh = UINT64_MAX;
+    /*@ loop invariant TX_OK && drained < pow2(virt_tx.client_count);
+      @ loop assigns turn, drained, TX_PROVIDE;
+      @*/
     while (tx_policy_next(&virt_tx.policy, &turn)) {
         if ((virt_tx.fresh & bits_one(turn.client)) != 0) {
             client_begin(turn.client, &tx_clients[turn.client], now);

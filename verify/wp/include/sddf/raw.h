@@ -48,6 +48,14 @@
   @*/
 #endif
 
+#ifdef WP_MEMBERS
+/*@ lemma fact_or_has: \forall integer a, b, n; 0 <= n < 64 ==> 0 <= a ==> 0 <= b ==>
+  @     bits_has(a | b, n) ==> bits_has(a, n) || bits_has(b, n);
+  @ lemma fact_pow2_has: \forall integer m, n; 0 <= m < 64 ==> 0 <= n < 64 ==>
+  @     bits_has(pow2(m), n) ==> m == n;
+  @*/
+#endif
+
 #ifdef WP_SHIFT
 /*@ lemma fact_shift: \forall integer x, n; 0 <= x <= UINT64_MAX ==> 56 <= n <= 63 ==>
   @     (x >> n) <= 255;

@@ -1,0 +1,10 @@
+; Two to the power of m has the m-th bit alone.
+(set-logic QF_BV)
+(declare-const m (_ BitVec 72))
+(declare-const n (_ BitVec 72))
+(define-fun pow2 ((k (_ BitVec 72))) (_ BitVec 72) (bvshl (_ bv1 72) k))
+(assert (bvult m (_ bv64 72)))
+(assert (bvult n (_ bv64 72)))
+(assert (not (= (bvand (pow2 m) (pow2 n)) (_ bv0 72))))
+(assert (not (= m n)))
+(check-sat)
