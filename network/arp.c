@@ -14,33 +14,14 @@
 
 #include "sddf/net.h"
 
+#include "arp_addresses.h"
+#include "arp_packet.h"
 #include "buffers.h"
 #include "frame.h"
 #include "setup.h"
 #include "tally.h"
 
 struct net_arp_config sddf_net_config;
-
-/* Offsets into the frame: Ethernet's header, then RFC 826's packet for Ethernet and IPv4. */
-enum {
-    ETH_TO = 0,
-    ETH_FROM = 6,
-    ETH_TYPE = 12,
-    ARP_HTYPE = 14,
-    ARP_PTYPE = 16,
-    ARP_HLEN = 18,
-    ARP_PLEN = 19,
-    ARP_OPER = 20,
-    ARP_SHA = 22,
-    ARP_SPA = 28,
-    ARP_THA = 32,
-    ARP_TPA = 38,
-    ARP_FRAME_SIZE = 42,
-};
-
-#define ARP_HTYPE_ETHERNET 1
-#define ARP_REQUEST        1
-#define ARP_REPLY          2
 
 /* Passes, in one wake-up, over a queue that others keep filling: then a claim may have its turn. */
 #ifndef PASSES_MAX
@@ -56,79 +37,94 @@ static struct sddf_queue_consumer rx_active;
 static struct sddf_queue_producer rx_free;
 static struct sddf_queue_producer tx_active;
 static struct sddf_queue_consumer tx_free;
-static uint32_t client_count;
-static uint32_t address[NET_CLIENTS_MAX]; /* each client's, in network order; 0: none */
 static struct tally tally;
 static struct tally client_tally[NET_CLIENTS_MAX];
 static struct net_stats *stats;
 
+/* ---- what holds between two steps ---------------------------------------------------------- */
+
+/* The buffer that virt_tx gave last, if it has not been given back yet; or BUFFERS_NONE. */
+/*@ ghost uint32_t taken; */
+
+/*@ predicate arp_data =
+  @     1 <= buffer_count <= NET_REGION_BUFFERS_MAX &&
+  @     1 <= dma_buffer_count <= NET_REGION_BUFFERS_MAX &&
+  @     \valid(data + (0 .. buffer_count * NET_BUFFER_SIZE - 1)) &&
+  @     \valid_read(dma + (0 .. dma_buffer_count * NET_BUFFER_SIZE - 1));
+  @ predicate arp_rx =
+  @     sddf_consumer_ok(rx_active) && sddf_consumer_slots(rx_active, net_queue_words) &&
+  @     sddf_producer_ok(rx_free) && sddf_producer_slots(rx_free, net_queue_words);
+  @ predicate arp_tx =
+  @     sddf_producer_ok(tx_active) && sddf_producer_slots(tx_active, net_queue_words) &&
+  @     sddf_consumer_ok(tx_free) && sddf_consumer_slots(tx_free, net_queue_words);
+  @ predicate arp_stats = tally_page(stats, client_count);
+  @ predicate arp_tallies =
+  @     \forall integer i; 0 <= i < client_count ==> tally_ok(client_tally[i]);
+  @*/
+
+/* All of it. The prover takes one by one. */
+#define ARP_OK                                                                                     \
+    arp_data &&arp_rx &&arp_tx &&arp_stats &&arp_tallies &&arp_addresses &&tally_ok(tally)
+
+/* What an answer may change, and what a question. */
+#define ARP_REPLIES                                                                                \
+    tx_active.head, tx_active.tail, tx_free.head, tx_free.tail, tally, client_tally[..], taken,    \
+        data[0..buffer_count * NET_BUFFER_SIZE - 1]
+#define ARP_QUESTIONS rx_active.head, rx_active.tail, rx_free.head, rx_free.tail, ARP_REPLIES
+
 /* ---- questions and answers ----------------------------------------------------------------- */
 
-static uint16_t read_be16(const uint8_t *at)
-{
-    return (uint16_t)(at[0] << 8 | at[1]);
-}
-
-static uint32_t read_ipv4(const uint8_t *at)
-{
-    uint32_t value;
-    memcpy(&value, at, sizeof(value));
-    return value;
-}
-
-/* Whose address this is, or client_count. */
-static uint32_t client_of(uint32_t ipv4)
-{
-    uint32_t client = 0;
-    while (client < client_count && (ipv4 == 0 || address[client] != ipv4)) {
-        client++;
-    }
-    return client;
-}
-
-/* A packet of RFC 826 for Ethernet and IPv4, from a host that can be answered. */
-static bool packet_ok(const uint8_t *frame)
-{
-    uint64_t sender = frame_mac(frame + ARP_SHA);
-    return read_be16(frame + ETH_TYPE) == FRAME_ARP &&
-           read_be16(frame + ARP_HTYPE) == ARP_HTYPE_ETHERNET &&
-           read_be16(frame + ARP_PTYPE) == FRAME_IPV4 && frame[ARP_HLEN] == 6 &&
-           frame[ARP_PLEN] == 4 && sender != 0 && !frame_mac_is_group(sender) &&
-           sender == frame_mac(frame + ETH_FROM);
-}
-
-/*
- * Turns a question into its answer: from the owner of the address, to whoever asked. In the
- * Ethernet header, too, the answer comes from the owner, or switches would learn a wrong port.
- */
-static void answer_make(uint8_t *frame, const uint8_t mac[6])
-{
-    uint8_t wanted[4];
-    memcpy(wanted, frame + ARP_TPA, 4);
-    memcpy(frame + ETH_TO, frame + ARP_SHA, 6);
-    memcpy(frame + ETH_FROM, mac, 6);
-    frame[ARP_OPER] = 0;
-    frame[ARP_OPER + 1] = ARP_REPLY;
-    memcpy(frame + ARP_THA, frame + ARP_SHA, 10); /* hardware and protocol address */
-    memcpy(frame + ARP_SHA, mac, 6);
-    memcpy(frame + ARP_SPA, wanted, 4);
-}
-
 /* An empty buffer of ours, or BUFFERS_NONE. An offer that is none is refused, one a time. */
+/*@ requires arp_tx && tally_ok(tally);
+  @ assigns tx_free.head, tx_free.tail, tally, taken;
+  @ ensures arp_tx && tally_ok(tally);
+  @ ensures \result == taken && (\result == BUFFERS_NONE || \result < buffer_count);
+  @*/
 static uint32_t empty_buffer(void)
 {
     struct net_entry entry;
     if (!net_queue_dequeue(&tx_free, &entry)) {
         tally_add(&tally, NET_STAT_DROP_NO_BUFFER, 1);
+        /*@ ghost taken = BUFFERS_NONE; */
         return BUFFERS_NONE;
     }
     uint32_t buffer = buffers_find(entry.address, buffer_count);
     if (buffer == BUFFERS_NONE) {
         tally_add(&tally, NET_STAT_REFUSED_ADDRESS, 1);
     }
+    /*@ ghost taken = buffer; */
     return buffer;
 }
 
+/* The frame goes to virt_tx in the buffer that it gave last, which is its again. */
+/*@ requires arp_data && arp_tx && \valid_read(frame + (0 .. ARP_FRAME_SIZE - 1));
+  @ requires room: sddf_producer_space(tx_active) > 0;
+  @ requires ours: buffer == taken && buffer < buffer_count;
+  @ requires apart: \separated(data + (0 .. buffer_count * NET_BUFFER_SIZE - 1),
+  @     frame + (0 .. ARP_FRAME_SIZE - 1));
+  @ assigns tx_active.head, tx_active.tail, taken, data[0 .. buffer_count * NET_BUFFER_SIZE - 1];
+  @ ensures arp_tx && taken == BUFFERS_NONE;
+  @*/
+static void buffer_send(uint32_t buffer, const uint8_t *frame)
+{
+    struct net_entry entry = {
+        .address = (uint64_t)buffer * NET_BUFFER_SIZE,
+        .length = ARP_FRAME_SIZE,
+    };
+    frame_copy(data + entry.address, frame, ARP_FRAME_SIZE);
+    net_queue_enqueue(&tx_active, entry);
+    /*@ ghost taken = BUFFERS_NONE; */
+}
+
+/* An answer that says that an address is this client's, which it is, and in whose MAC it is. */
+/*@ requires ARP_OK && client < client_count && \valid_read(frame + (0 .. ARP_FRAME_SIZE - 1));
+  @ requires owner: address[client] != 0 &&
+  @     ARP_ANSWER(frame, address[client], sddf_net_config.client[client].mac);
+  @ requires apart: \separated(data + (0 .. buffer_count * NET_BUFFER_SIZE - 1),
+  @     frame + (0 .. ARP_FRAME_SIZE - 1));
+  @ assigns ARP_REPLIES;
+  @ ensures ARP_OK;
+  @*/
 static void answer_send(const uint8_t *frame, uint32_t client)
 {
     if (sddf_queue_space(&tx_active, 1) == 0) {
@@ -139,18 +135,34 @@ static void answer_send(const uint8_t *frame, uint32_t client)
     if (buffer == BUFFERS_NONE) {
         return;
     }
-    struct net_entry entry = {
-        .address = (uint64_t)buffer * NET_BUFFER_SIZE,
-        .length = ARP_FRAME_SIZE,
-    };
-    frame_copy(data + entry.address, frame, ARP_FRAME_SIZE);
-    net_queue_enqueue(&tx_active, entry);
+    buffer_send(buffer, frame);
     tally_add(&client_tally[client], NET_STAT_ARP_ANSWERS, 1);
     tally_add(&client_tally[client], NET_STAT_TX_PACKETS, 1);
     tally_add(&client_tally[client], NET_STAT_TX_BYTES, ARP_FRAME_SIZE);
 }
 
+/* Our own copy of the frame, in which nobody changes anything from here on. */
+/*@ requires \valid_read(from + (0 .. ARP_FRAME_SIZE - 1));
+  @ requires \valid(frame + (0 .. ARP_FRAME_SIZE - 1));
+  @ assigns frame[0 .. ARP_FRAME_SIZE - 1];
+  @*/
+static void frame_read(uint8_t *frame, const uint8_t *from)
+{
+    /*@ loop invariant 0 <= i <= ARP_FRAME_SIZE;
+      @ loop assigns i, frame[0 .. ARP_FRAME_SIZE - 1];
+      @ loop variant ARP_FRAME_SIZE - i;
+      @*/
+    for (uint32_t i = 0; i < ARP_FRAME_SIZE; i++) {
+        frame[i] = frame_read_u8(from + i);
+    }
+}
+
 /* A frame that lies within one buffer of the DMA region. */
+/*@ requires ARP_OK && \valid_read(entry);
+  @ requires inside: entry->address + entry->length <= dma_buffer_count * NET_BUFFER_SIZE;
+  @ assigns ARP_REPLIES;
+  @ ensures ARP_OK;
+  @*/
 static void frame_consider(const struct net_entry *entry)
 {
     tally_add(&tally, NET_STAT_RX_PACKETS, 1);
@@ -159,11 +171,8 @@ static void frame_consider(const struct net_entry *entry)
         tally_add(&tally, NET_STAT_DROP_MALFORMED, 1);
         return;
     }
-    /* Read once: from here on only our own copy counts. */
     uint8_t frame[ARP_FRAME_SIZE];
-    for (uint32_t i = 0; i < ARP_FRAME_SIZE; i++) {
-        frame[i] = frame_read_u8(dma + entry->address + i);
-    }
+    frame_read(frame, dma + entry->address);
     if (!packet_ok(frame)) {
         tally_add(&tally, NET_STAT_DROP_MALFORMED, 1);
         return;
@@ -179,32 +188,48 @@ static void frame_consider(const struct net_entry *entry)
     answer_send(frame, client);
 }
 
+/* The buffer goes back, whatever becomes of the frame: whose it is is virt_rx's account. */
+/*@ requires ARP_OK && \valid_read(entry);
+  @ requires room: sddf_producer_space(rx_free) > 0;
+  @ assigns rx_free.head, rx_free.tail, ARP_REPLIES;
+  @ ensures ARP_OK;
+  @ ensures room: sddf_producer_space(rx_free) >= \old(sddf_producer_space(rx_free)) - 1;
+  @*/
 static void entry_take(const struct net_entry *entry)
 {
     if (buffers_find(entry->address, dma_buffer_count) == BUFFERS_NONE) {
         tally_add(&tally, NET_STAT_REFUSED_ADDRESS, 1);
         return;
     }
-    if (!buffers_length_ok(entry->length)) {
-        tally_add(&tally, NET_STAT_REFUSED_LENGTH, 1);
-    } else if (!buffers_inside_one(entry->address, entry->length)) {
-        tally_add(&tally, NET_STAT_REFUSED_ADDRESS, 1);
-    } else {
+    enum net_stat fault = buffers_fault(entry);
+    if (fault == NET_STAT_COUNT) {
         frame_consider(entry);
+    } else {
+        tally_add(&tally, fault, 1);
     }
     struct net_entry empty = {.address = entry->address};
     net_queue_enqueue(&rx_free, empty);
 }
 
 /* So many entries at most, and no more than can be given back. How many it were. */
+/*@ requires ARP_OK;
+  @ assigns ARP_QUESTIONS;
+  @ ensures ARP_OK;
+  @ ensures \result <= count;
+  @*/
 static uint32_t entries_take(uint32_t count)
 {
-    count = setup_min(count, sddf_queue_space(&rx_free, count));
+    const uint32_t entries = setup_min(count, sddf_queue_space(&rx_free, count));
     struct net_entry entry;
-    for (uint32_t i = 0; i < count && net_queue_dequeue(&rx_active, &entry); i++) {
+    /*@ loop invariant ARP_OK && 0 <= i <= entries;
+      @ loop invariant room: sddf_producer_space(rx_free) >= entries - i;
+      @ loop assigns i, entry, ARP_QUESTIONS;
+      @ loop variant entries - i;
+      @*/
+    for (uint32_t i = 0; i < entries && net_queue_dequeue(&rx_active, &entry); i++) {
         entry_take(&entry);
     }
-    return count;
+    return entries;
 }
 
 /*
@@ -212,6 +237,10 @@ static uint32_t entries_take(uint32_t count)
  * comes meanwhile is another wake-up. Impossible while the queue is full, for an entry that it has
  * no room for will not come: false.
  */
+/*@ requires ARP_OK;
+  @ assigns ARP_QUESTIONS;
+  @ ensures ARP_OK;
+  @*/
 static bool rx_return_last(void)
 {
     sddf_queue_consumer_refresh(&rx_active);
@@ -225,6 +254,10 @@ static bool rx_return_last(void)
 }
 
 /* At most what virt_rx's queue holds. True: there is more already. */
+/*@ requires ARP_OK;
+  @ assigns ARP_QUESTIONS;
+  @ ensures ARP_OK;
+  @*/
 static bool rx_return(void)
 {
     /* virt_rx lends no more than it takes back; if it does, it waits. */
@@ -233,6 +266,10 @@ static bool rx_return(void)
 }
 
 /* The end of a pass: hands everything over, once, and counts. */
+/*@ requires ARP_OK;
+  @ assigns rx_free, tx_active, tally, client_tally[..];
+  @ ensures ARP_OK;
+  @*/
 static void pass_end(void)
 {
     sddf_queue_publish(&rx_free);
@@ -246,6 +283,10 @@ static void pass_end(void)
         tally_add(&tally, NET_STAT_SIGNALS, 1);
         microkit_notify(sddf_net_config.tx.channel);
     }
+    /*@ loop invariant arp_tallies && 0 <= i <= client_count;
+      @ loop assigns i, client_tally[..];
+      @ loop variant client_count - i;
+      @*/
     for (uint32_t i = 0; i < client_count; i++) {
         tally_flush(&client_tally[i], stats, i + 1);
     }
@@ -254,50 +295,32 @@ static void pass_end(void)
 
 /* ---- claims -------------------------------------------------------------------------------- */
 
-static uint32_t prefix_mask(uint32_t prefix)
-{
-    return prefix == 0 ? 0 : UINT32_MAX << (32 - prefix);
-}
-
-/* Neither the subnet's own address nor its broadcast. Host order. */
-static bool is_host_in_subnet(uint32_t ipv4, uint32_t prefix)
-{
-    uint32_t host = ipv4 & ~prefix_mask(prefix);
-    return prefix >= 31 || (host != 0 && host != ~prefix_mask(prefix));
-}
-
-/* An address that one host may have: no 0/8, 127/8, multicast, reserved or broadcast. */
-static bool is_host(uint32_t ipv4)
-{
-    uint32_t top = ipv4 >> 24;
-    return top != 0 && top != 127 && top < 224;
-}
-
-static bool claim_ok(uint32_t client, uint64_t ipv4, uint64_t prefix)
-{
-    const struct net_arp_client *config = &sddf_net_config.client[client];
-    if (ipv4 > UINT32_MAX || prefix == 0 || prefix > 32) {
-        return false;
-    }
-    uint32_t wanted = __builtin_bswap32((uint32_t)ipv4);
-    uint32_t subnet = __builtin_bswap32(config->ipv4);
-    uint32_t owner = client_of((uint32_t)ipv4);
-    return is_host(wanted) && is_host_in_subnet(wanted, (uint32_t)prefix) &&
-           ((wanted ^ subnet) & prefix_mask(config->prefix)) == 0 &&
-           (config->prefix == 0 || is_host_in_subnet(wanted, config->prefix)) &&
-           (owner == client_count || owner == client);
-}
-
 /* The client that claims on this channel, or client_count. */
+/*@ requires client_count <= NET_CLIENTS_MAX;
+  @ assigns \nothing;
+  @ ensures \result == client_count ||
+  @     (\result < client_count && sddf_net_config.client[\result].channel == ch);
+  @*/
 static uint32_t client_on(microkit_channel ch)
 {
     uint32_t client = 0;
+    /*@ loop invariant 0 <= client <= client_count;
+      @ loop assigns client;
+      @ loop variant client_count - client;
+      @*/
     while (client < client_count && sddf_net_config.client[client].channel != ch) {
         client++;
     }
     return client;
 }
 
+/* Nobody's address changes but that of the client that calls, and to one that nobody else has. */
+/*@ requires running ==> (ARP_OK);
+  @ assigns address[..], tally, client_tally[..];
+  @ ensures running ==> (ARP_OK);
+  @ ensures others: \forall integer i; 0 <= i < NET_CLIENTS_MAX &&
+  @     sddf_net_config.client[i].channel != ch ==> address[i] == \old(address[i]);
+  @*/
 microkit_msginfo protected(microkit_channel ch, microkit_msginfo msginfo)
 {
     uint32_t client = running ? client_on(ch) : client_count;
@@ -309,10 +332,10 @@ microkit_msginfo protected(microkit_channel ch, microkit_msginfo msginfo)
               microkit_msginfo_get_count(msginfo) >= 2;
     uint64_t ipv4 = ok ? microkit_mr_get(0) : 0;
     if (ok && ipv4 != 0) {
-        ok = claim_ok(client, ipv4, microkit_mr_get(1));
+        ok = claim_ok(client, &sddf_net_config.client[client], ipv4, microkit_mr_get(1));
     }
     if (ok) {
-        address[client] = (uint32_t)ipv4;
+        address_set(client, (uint32_t)ipv4);
     } else {
         tally_add(&client_tally[client], NET_STAT_REFUSED_CLAIM, 1);
     }
@@ -321,20 +344,30 @@ microkit_msginfo protected(microkit_channel ch, microkit_msginfo msginfo)
     return microkit_msginfo_new(ok ? NET_ARP_OK : NET_ARP_REFUSED, 0);
 }
 
-/* ---- the other entry points ---------------------------------------------------------------- */
+/* ---- start --------------------------------------------------------------------------------- */
 
-/* Sets every global: after a restart they are as the fault left them. NULL, or what is wrong. */
-static const char *start(const struct net_arp_config *config)
+/* What the configuration names is memory, of the size that it says. */
+/*@ predicate arp_config_memory(struct net_arp_config c) =
+  @     \valid_read((uint8_t *)c.dma.vaddr + (0 .. c.dma.size - 1)) &&
+  @     \valid((uint8_t *)c.data.vaddr + (0 .. c.data.size - 1)) &&
+  @     (c.client_count <= NET_CLIENTS_MAX &&
+  @         c.stats.size >= 16 + (c.client_count + 1) * sizeof(struct net_stats_row) ==>
+  @         tally_page((struct net_stats *)c.stats.vaddr, c.client_count)) &&
+  @     setup_consumer_memory(c.rx.active) && setup_producer_memory(c.rx.free) &&
+  @     setup_producer_memory(c.tx.active) && setup_consumer_memory(c.tx.free);
+  @*/
+
+/* The memory, and where to count. */
+/*@ requires \valid_read(config) && arp_config_memory(*config);
+  @ requires config->client_count <= NET_CLIENTS_MAX && client_count == config->client_count;
+  @ assigns dma, data, dma_buffer_count, buffer_count, stats;
+  @ ensures wrong: \result == \null || \valid_read(\result);
+  @ ensures right: \result == \null ==> arp_data && tally_page(stats, client_count) &&
+  @     data == (uint8_t *)config->data.vaddr &&
+  @     buffer_count * NET_BUFFER_SIZE <= config->data.size;
+  @*/
+static const char *memory_start(const struct net_arp_config *config)
 {
-    running = false;
-    memset(address, 0, sizeof(address));
-    memset(&tally, 0, sizeof(tally));
-    memset(client_tally, 0, sizeof(client_tally));
-    if (!sddf_config_ok(&config->header, SDDF_ROLE_NET_ARP, sizeof(*config)) ||
-        config->client_count > NET_CLIENTS_MAX) {
-        return "the header";
-    }
-    client_count = config->client_count;
     dma_buffer_count = config->dma_buffer_count;
     buffer_count = config->buffer_count;
     if (!buffers_region_ok(&config->dma, dma_buffer_count)) {
@@ -349,23 +382,116 @@ static const char *start(const struct net_arp_config *config)
         return "the statistics region";
     }
     stats = tally_page_start(&config->stats, SDDF_ROLE_NET_ARP, client_count);
+    return NULL;
+}
+
+/* Nothing has been counted. */
+/*@ assigns tally, client_tally[..];
+  @ ensures tally_ok(tally);
+  @ ensures \forall integer i; 0 <= i < NET_CLIENTS_MAX ==> tally_ok(client_tally[i]);
+  @*/
+static void tallies_start(void)
+{
+    tally_start(&tally);
+    /*@ loop invariant 0 <= i <= NET_CLIENTS_MAX;
+      @ loop invariant \forall integer c; 0 <= c < i ==> tally_ok(client_tally[c]);
+      @ loop assigns i, client_tally[..];
+      @ loop variant NET_CLIENTS_MAX - i;
+      @*/
+    for (uint32_t i = 0; i < NET_CLIENTS_MAX; i++) {
+        tally_start(&client_tally[i]);
+    }
+}
+
+/* The clients' addresses; those that claim theirs have none yet. */
+/*@ requires \valid_read(config) && config->client_count <= NET_CLIENTS_MAX;
+  @ assigns client_count, address[..];
+  @ ensures wrong: \result == \null || \valid_read(\result);
+  @ ensures arp_addresses && client_count == config->client_count;
+  @*/
+static const char *clients_start(const struct net_arp_config *config)
+{
+    addresses_start(config->client_count);
+    /*@ loop invariant 0 <= i <= client_count && arp_addresses;
+      @ loop assigns i, address[..];
+      @ loop variant client_count - i;
+      @*/
+    for (uint32_t i = 0; i < client_count; i++) {
+        if (config->client[i].prefix > 32) {
+            return "a prefix";
+        }
+        if (config->client[i].channel != SDDF_NO_CHANNEL) {
+            continue;
+        }
+        if (client_of(config->client[i].ipv4) != client_count) {
+            return "an address";
+        }
+        address_set(i, config->client[i].ipv4);
+    }
+    return NULL;
+}
+
+/* Sets every global: after a restart they are as the fault left them. NULL, or what is wrong. */
+/*@ requires \valid_read(config) && arp_config_memory(*config);
+  @ assigns running, dma, data, dma_buffer_count, buffer_count, stats, tally, client_tally[..],
+  @     client_count, address[..], rx_active, rx_free, tx_active, tx_free;
+  @ ensures wrong: \result == \null || \valid_read(\result);
+  @ ensures right: \result == \null ==> (ARP_OK) &&
+  @     data == (uint8_t *)config->data.vaddr &&
+  @     buffer_count * NET_BUFFER_SIZE <= config->data.size;
+  @ ensures !running;
+  @*/
+static const char *start(const struct net_arp_config *config)
+{
+    running = false;
+    tallies_start();
+    if (!sddf_config_ok(&config->header, SDDF_ROLE_NET_ARP, sizeof(*config)) ||
+        config->client_count > NET_CLIENTS_MAX) {
+        return "the header";
+    }
+    const char *wrong = clients_start(config);
+    if (wrong == NULL) {
+        wrong = memory_start(config);
+    }
+    if (wrong != NULL) {
+        return wrong;
+    }
     if (!setup_consumer(&rx_active, &config->rx.active) ||
         !setup_producer(&rx_free, &config->rx.free) ||
         !setup_producer(&tx_active, &config->tx.active) ||
         !setup_consumer(&tx_free, &config->tx.free)) {
         return "a queue";
     }
-    for (uint32_t i = 0; i < client_count; i++) {
-        if (config->client[i].prefix > 32) {
-            return "a prefix";
-        }
-        if (config->client[i].channel == SDDF_NO_CHANNEL) {
-            address[i] = config->client[i].ipv4;
-        }
-    }
     return NULL;
 }
 
+/* ---- the other entry points ---------------------------------------------------------------- */
+
+/*@ requires ARP_OK;
+  @ assigns rx_active, rx_free, tx_active, tx_free, ARP_REPLIES;
+  @ ensures ARP_OK;
+  @*/
+static void serve(void)
+{
+    bool more;
+    uint32_t passes = 0;
+    tally_add(&tally, NET_STAT_WAKEUPS, 1);
+    /*@ loop invariant ARP_OK;
+      @ loop assigns more, passes, rx_active, rx_free, tx_active, tx_free, ARP_REPLIES;
+      @*/
+    do {
+        more = passes++ < PASSES_MAX || !rx_return_last();
+        more = more && rx_return();
+        pass_end();
+    } while (more);
+}
+
+/*@ requires arp_config_memory(sddf_net_config);
+  @ assigns running, dma, data, dma_buffer_count, buffer_count, stats, tally, client_tally[..],
+  @     client_count, address[..], taken, rx_active, rx_free, tx_active, tx_free,
+  @     ((uint8_t *)sddf_net_config.data.vaddr)[0 .. sddf_net_config.data.size - 1];
+  @ ensures running ==> (ARP_OK);
+  @*/
 void init(void)
 {
     const char *wrong = start(&sddf_net_config);
@@ -374,21 +500,17 @@ void init(void)
         return;
     }
     running = true;
-    notified(sddf_net_config.rx.channel);
+    serve();
 }
 
+/*@ requires running ==> (ARP_OK);
+  @ assigns rx_active, rx_free, tx_active, tx_free, ARP_REPLIES;
+  @ ensures running ==> (ARP_OK);
+  @*/
 void notified(microkit_channel ch)
 {
     (void)ch; /* virt_tx's signals say nothing that is not looked at anyway */
-    if (!running) {
-        return;
+    if (running) {
+        serve();
     }
-    tally_add(&tally, NET_STAT_WAKEUPS, 1);
-    bool more;
-    uint32_t passes = 0;
-    do {
-        more = passes++ < PASSES_MAX || !rx_return_last();
-        more = more && rx_return();
-        pass_end();
-    } while (more);
 }

@@ -46,6 +46,25 @@ static inline bool buffers_inside_one(uint64_t offset, uint32_t length)
     return offset % NET_BUFFER_SIZE + length <= NET_BUFFER_SIZE;
 }
 
+/* Why a frame cannot lie in one buffer, as its entry says; NET_STAT_COUNT if it can. */
+/*@ requires \valid_read(entry);
+  @ assigns \nothing;
+  @ ensures \result == NET_STAT_COUNT || \result == NET_STAT_REFUSED_LENGTH ||
+  @     \result == NET_STAT_REFUSED_ADDRESS;
+  @ ensures length: \result == NET_STAT_COUNT ==> NET_FRAME_MIN <= entry->length <= NET_FRAME_MAX;
+  @ ensures inside: \result == NET_STAT_COUNT ==> \forall integer buffers;
+  @     entry->address < buffers * NET_BUFFER_SIZE ==>
+  @     entry->address + entry->length <= buffers * NET_BUFFER_SIZE;
+  @*/
+static inline enum net_stat buffers_fault(const struct net_entry *entry)
+{
+    if (!buffers_length_ok(entry->length)) {
+        return NET_STAT_REFUSED_LENGTH;
+    }
+    return buffers_inside_one(entry->address, entry->length) ? NET_STAT_COUNT
+                                                             : NET_STAT_REFUSED_ADDRESS;
+}
+
 /* A region that the configuration describes, as far as the number of buffers goes. */
 /*@ requires \valid_read(region);
   @ assigns \nothing;

@@ -190,23 +190,6 @@ static void frame_hand_on(const struct net_entry *arrived)
     tally_add(&tally, NET_STAT_COPIED_BYTES, arrived->length);
 }
 
-/* Why a frame cannot be where virt_rx says, in one buffer; NET_STAT_COUNT if it can. */
-/*@ requires \valid_read(entry);
-  @ assigns \nothing;
-  @ ensures \result == NET_STAT_COUNT || \result == NET_STAT_REFUSED_LENGTH ||
-  @     \result == NET_STAT_REFUSED_ADDRESS;
-  @ ensures \result == NET_STAT_COUNT && entry->address < dma_buffer_count * NET_BUFFER_SIZE ==>
-  @     copy_arrived(*entry);
-  @*/
-static enum net_stat arrival_fault(const struct net_entry *entry)
-{
-    if (!buffers_length_ok(entry->length)) {
-        return NET_STAT_REFUSED_LENGTH;
-    }
-    return buffers_inside_one(entry->address, entry->length) ? NET_STAT_COUNT
-                                                             : NET_STAT_REFUSED_ADDRESS;
-}
-
 /*
  * True if it names a buffer, which then goes back, whatever becomes of the frame: whose it is is
  * virt_rx's account.
@@ -221,7 +204,7 @@ static bool entry_take(const struct net_entry *entry)
         tally_add(&tally, NET_STAT_REFUSED_ADDRESS, 1);
         return false;
     }
-    enum net_stat fault = arrival_fault(entry);
+    enum net_stat fault = buffers_fault(entry);
     if (fault == NET_STAT_COUNT) {
         frame_hand_on(entry);
     } else {

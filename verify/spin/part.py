@@ -221,9 +221,9 @@ SEEDS = [
      "!sddf_queue_request_signal_at(&rx_active, count + 1)",
      "!sddf_queue_request_signal_at(&rx_active, count + 2)", "arp"),
     ("arp answers for who has claimed nothing", "network/arp.c",
-     "        if (config->client[i].channel == SDDF_NO_CHANNEL) {\n",
-     "        if (config->client[i].channel < 255) {\n            address[i] = 0x0200000a;\n"
-     "        } else {\n", "arp"),
+     "        if (config->client[i].channel != SDDF_NO_CHANNEL) {\n",
+     "        if (config->client[i].channel != SDDF_NO_CHANNEL) {\n"
+     "            address[i] = 0x0200000a;\n", "arp"),
     ("virt_tx sets no timeout for whom it holds", TX, "        timeout_set();\n",
      "        (void)timeout_set;\n", "limit"),
     ("virt_tx forgets to charge a frame to its limit", "network/virt_tx_provide.c",

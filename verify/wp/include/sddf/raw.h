@@ -9,10 +9,14 @@
 
 #include "sddf/atomic.h"
 
-/* How often a number wraps round 32 bits; two to the power of n; a set of bits has the n-th. */
+/*
+ * How often a number wraps round 32 bits; two to the power of n; four bytes the other way round; a
+ * set of bits has the n-th.
+ */
 /*@ axiomatic Arithmetic {
   @   logic integer turns32(integer x) reads \nothing;
   @   logic integer pow2(integer n) reads \nothing;
+  @   logic integer swapped32(integer x) reads \nothing;
   @ }
   @ predicate bits_has(integer bits, integer n) = (bits & pow2(n)) != 0;
   @*/
@@ -96,14 +100,16 @@ int sddf_raw_first(uint64_t set);
 
 #define __builtin_ctz(set) sddf_raw_first(set)
 
-/* The bytes of a number, the other way round: it may be anything. */
+/* The bytes of a number, the other way round: always the same number, but it may be any. */
 #define __builtin_bswap16(number) sddf_raw_swap16(number)
 #define __builtin_bswap32(number) sddf_raw_swap32(number)
 
 /*@ assigns \nothing; */
 uint16_t sddf_raw_swap16(uint16_t number);
 
-/*@ assigns \nothing; */
+/*@ assigns \nothing;
+  @ ensures \result == swapped32(number);
+  @*/
 uint32_t sddf_raw_swap32(uint32_t number);
 
 /* Bytes, shared or not, may be anything each time that they are read. */
