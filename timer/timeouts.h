@@ -64,6 +64,13 @@ bool timeouts_expire(struct timeouts *t, uint64_t now, uint32_t *slot);
  * The first of deadline, deadline + period, ... after `now`; `deadline` itself must not be after.
  * TIMEOUTS_NEVER if that would be beyond the end of time.
  */
+/*@ requires deadline <= now && period != 0;
+  @ assigns \nothing;
+  @ ensures after: \result > now || \result == TIMEOUTS_NEVER;
+  @ ensures first: \result != TIMEOUTS_NEVER ==> \result - period <= now;
+  @ ensures in_step: \result != TIMEOUTS_NEVER ==>
+  @     \result == deadline + ((now - deadline) / period + 1) * period;
+  @*/
 static inline uint64_t timeouts_advance(uint64_t deadline, uint64_t period, uint64_t now)
 {
     uint64_t into = (now - deadline) % period;
