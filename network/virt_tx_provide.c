@@ -107,7 +107,11 @@ static uint32_t departure_send(uint32_t number, struct tx_client *client,
       @     client->in_flight);
       @*/
     tx_owners[client->first + departure->buffer] = TX_OWNER_DRIVER;
+    /*@ assert rest: \forall integer b; 0 <= b < client->buffer_count && b != departure->buffer ==>
+      @     tx_owners[client->first + b] == \at(tx_owners[client->first + b], Pre);
+      @*/
     client->in_flight++;
+    /*@ assert owners: TX_OWNERS(number, *client, -1); */
     if (client->in_flight > client->buffer_count / 2) {
         virt_tx.hungry |= bits_one(number);
     }
