@@ -80,7 +80,7 @@ static void look_at_another(void)
 }
 
 /* Whoever is held is served when the time has come, even if nobody notifies. */
-/*@ assigns virt_tx.armed;
+/*@ assigns virt_tx.armed, sddf_clock_time;
   @ ensures virt_tx.armed == virt_tx.held_until || virt_tx.armed == TX_LIMIT_NEVER;
   @*/
 static void timeout_set(void)
@@ -97,7 +97,7 @@ static void timeout_set(void)
 /* What a pass may change. */
 #define TX_PASS                                                                                    \
     TX_PROVIDE, virt_tx.driver_free, virt_tx.driver_active, virt_tx.tally, virt_tx.asked_for,      \
-        virt_tx.asked_at, virt_tx.looked_at, virt_tx.armed
+        virt_tx.asked_at, virt_tx.looked_at, virt_tx.armed, sddf_clock_time
 
 /* True: the driver wants a signal. */
 /*@ requires TX_OK;
@@ -142,7 +142,7 @@ static bool serve(void)
   @*/
 static void client_give_all(uint32_t number, struct tx_client *client)
 {
-    /*@ loop invariant buffer <= client->buffer_count && client->spare_count <= buffer;
+    /*@ loop invariant buffer <= client->buffer_count;
       @ loop invariant TX_CLIENT(number, *client) && TX_MARKS(virt_tx.client_count);
       @ loop invariant \forall integer b; buffer <= b < client->buffer_count ==>
       @     client->spare_count <= tx_rows[number].place[b];
@@ -156,7 +156,7 @@ static void client_give_all(uint32_t number, struct tx_client *client)
 }
 
 /*@ requires tx_config_memory(sddf_net_config);
-  @ assigns virt_tx, tx_clients[..], TX_BUFFERS_ALL, tx_sent;
+  @ assigns sddf_clock_time, virt_tx, tx_clients[..], TX_BUFFERS_ALL, tx_sent;
   @ ensures virt_tx.running ==> (TX_OK);
   @*/
 void init(void)

@@ -61,6 +61,7 @@ static void client_start_buffers(uint32_t number, struct tx_client *client, uint
       @ loop variant count - buffer;
       @*/
     for (uint32_t buffer = 0; buffer < count; buffer++) {
+        /*@ assert inside: first + buffer < NET_TX_BUFFERS_MAX; */
         tx_owners[first + buffer] = TX_OWNER_CLIENT;
         /*@ ghost tx_rows[number].at[buffer] = buffer; */
         /*@ ghost tx_rows[number].place[buffer] = buffer; */
@@ -228,8 +229,9 @@ static const char *driver_start(const struct net_virt_tx_config *config)
   @ requires TX_SETS(0) && TX_POLICY(0) && TX_ENTERED(0) && tx_senders_ok(virt_tx.senders);
   @ requires none: virt_tx.touched == 0 && virt_tx.owed == 0 && virt_tx.hungry == 0 &&
   @     virt_tx.held == 0;
-  @ assigns virt_tx.client_count, virt_tx.ranges, virt_tx.senders, virt_tx.by_channel[..],
-  @     virt_tx.policy, virt_tx.limited, tx_clients[..], tx_owners[..], tx_rows[..];
+  @ assigns sddf_clock_time, virt_tx.client_count, virt_tx.ranges, virt_tx.senders,
+  @     virt_tx.by_channel[..], virt_tx.policy, virt_tx.limited, tx_clients[..], tx_owners[..],
+  @     tx_rows[..];
   @ ensures wrong: \result == \null || \valid_read(\result);
   @ ensures right: \result == \null ==> virt_tx.client_count == config->client_count &&
   @     TX_CLIENTS(virt_tx.client_count) && TX_SETS(virt_tx.client_count) &&
@@ -267,7 +269,7 @@ static const char *clients_start(const struct net_virt_tx_config *config)
 
 /* Sets every global: after a restart they are as the fault left them. NULL, or what is wrong. */
 /*@ requires \valid_read(config) && tx_config_memory(*config);
-  @ assigns virt_tx, tx_clients[..], tx_owners[..], tx_rows[..];
+  @ assigns sddf_clock_time, virt_tx, tx_clients[..], tx_owners[..], tx_rows[..];
   @ ensures wrong: \result == \null || \valid_read(\result);
   @ ensures right: \result == \null ==> (TX_OK) && tx_new(virt_tx.client_count);
   @ ensures !virt_tx.running;

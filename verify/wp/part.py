@@ -51,7 +51,7 @@ OPTIONS = {unit: ["-wp-split"] for unit in ("virt_tx_return", "virt_tx_provide",
 NOT_YET = {
     "virt_tx_provide": ("turn_take", "virt_tx_provide"),
     "virt_tx": ("client_start_buffers", "client_start", "client_enter", "driver_start",
-                "clients_start", "start", "client_give_all", "pass_end", "serve", "init",
+                "clients_start", "start", "pass_end", "serve", "init",
                 "notified"),
 }
 
