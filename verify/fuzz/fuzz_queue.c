@@ -121,6 +121,21 @@ static void produce(bool triples, uint8_t act)
     fuzz_check(sddf_queue_space(&out, act) <= out.capacity, "there is too much room");
     fuzz_check(sddf_queue_signal_distance(&out) <= out.capacity, "a signal is too far away");
     sddf_queue_consumer_restarted(&out);
+    const uint32_t room = out.capacity - (out.tail - out.head);
+    sddf_queue_produce(&out, act % 3u < room ? act % 3u : room);
+}
+
+/* Each side sees, once, that the other has started again. */
+static void peers_restart(void)
+{
+    struct sddf_queue_consumer_region *consumer = fuzz_theirs(shared[0].consumer);
+    struct sddf_queue_producer_region *producer = fuzz_theirs(shared[1].producer);
+    for (uint32_t epoch = 1; epoch <= 2; epoch++) {
+        consumer->header.epoch = producer->header.epoch = epoch;
+        const bool seen = sddf_queue_consumer_restarted(&out);
+        const bool too = sddf_queue_producer_restarted(&in);
+        fuzz_check(fuzz_concurrent || epoch == 1 || (seen && too), "a restart is not seen");
+    }
 }
 
 static void consume(bool triples, uint8_t act)
@@ -138,6 +153,8 @@ static void consume(bool triples, uint8_t act)
     done = triples ? triple_queue_dequeue(&in, &three[0]) : pair_queue_dequeue(&in, &pairs[0]);
     fuzz_check(in.head == head + done && (!some || done == 1), "an entry is not there");
     fuzz_check(sddf_queue_available(&in) <= in.capacity, "there are too many");
+    const uint32_t there = in.tail - in.head;
+    sddf_queue_consume(&in, act % 3u < there ? act % 3u : there);
     if ((act & 16) != 0) {
         sddf_queue_release(&in);
     } else if ((act & 32) != 0) {
@@ -191,6 +208,8 @@ static void fuzz_run(void)
                    "such a capacity is none");
         fuzz_check(
             !sddf_queue_producer_attach(&out, shared[0].producer, shared[0].consumer, 8, 9) &&
+                !sddf_queue_producer_attach(&out, shared[0].producer, shared[0].consumer, 8, 0) &&
+                !sddf_queue_consumer_attach(&in, shared[1].consumer, shared[1].producer, 8, 9) &&
                 !sddf_queue_consumer_attach(&in, shared[1].consumer, shared[1].producer, 8, 0),
             "so many words are none");
         return;
@@ -204,6 +223,8 @@ static void fuzz_run(void)
             produce(triples, act);
         } else if (act < 128) {
             consume(triples, act);
+        } else if (act == 128) {
+            peers_restart();
         } else if (act < 136) {
             fuzz_check(attach(triples, capacity), "it does not attach again");
         } else {
