@@ -84,3 +84,14 @@ def test_graph(tmp_path):
     ElementTree.fromstring(text)
     for name in ("alice", "bob", "virt_rx", "virt_tx", "copy_alice", "rx_dma", "call"):
         assert name in text
+
+
+@pytest.mark.parametrize("words, says", [
+    (("fuzz/run", "long", "--seconds", "0"), "--seconds 0: at least 1"),
+    (("fuzz/run", "smoke", "queue", "--seconds=-5"), "--seconds -5: at least 1"),
+    (("fuzz/run", "storm", "queue", "--executions", "0"), "--executions 0: at least 1"),
+    (("mutants/run", "--count", "0"), "--count 0: at least 1")])
+def test_numbers_that_check_nothing(words, says):
+    """A fuzzer or mutants that would run for nothing, or for ever, are refused before they begin."""
+    done = lib.command(lib.ROOT / "verify" / words[0], *words[1:], check=False)
+    assert done.returncode == 2 and says in done.stderr
