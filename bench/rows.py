@@ -187,6 +187,10 @@ def read(path):
         try:
             rows.append({column: (float(text) if text else None) if column in NUMBERS else text
                          for column, text in row.items()})
+            for column in ('parts', 'batches'):
+                pairs(row[column])
         except ValueError as bad:
             raise ValueError(f'{path}: row {number}: {bad}') from bad
+        if not row['turn']:
+            raise ValueError(f'{path}: row {number} has no turn')
     return about, rows

@@ -197,6 +197,24 @@ def test_no_rows(tmp_path, text):
     assert not (tmp_path / "index.html").exists()
 
 
+@pytest.mark.parametrize("wrong,says", [
+    ({"turn": ""}, "row 1 has no turn"), ({"parts": "driver=much"}, "row 1: could not convert"),
+    ({"pps": "many"}, "row 1: could not convert")])
+def test_garbled_rows(tmp_path, wrong, says):
+    """Of rows that somebody has edited it says which one is wrong."""
+    code = f"""
+import sys
+sys.path.insert(0, {str(lib.ROOT / "bench")!r})
+import rows
+row = dict.fromkeys(rows.COLUMNS, "") | {{"experiment": "E1", "client": "all", "turn": 1, "void": "x"}}
+print(rows.csv_head({{"experiments": "E1"}}) + rows.csv_lines([row | {wrong!r}]), end="")
+"""
+    path = tmp_path / "rows.csv"
+    path.write_text(lib.command("/usr/bin/python3", "-B", "-c", code).stdout)
+    output = bench("--replay", path, "-o", tmp_path, status=1)
+    assert output.startswith(f"sddf bench: {path}: {says}") and "Traceback" not in output
+
+
 def test_nothing_came_back(tmp_path):
     """A system that carried nothing makes a report like any other, with claims that have no result."""
     code = f"""
