@@ -121,6 +121,9 @@ static void test_unicast_reaches_its_owner_alone(void **state)
     assert_int_equal(fake_microkit_signals(CH_ARP), 0);
     assert_int_equal(stat(1 + B, NET_STAT_RX_BYTES), 1514);
     assert_int_equal(stat(0, NET_STAT_RX_PACKETS), 2);
+    assert_int_equal(stat(1 + B, NET_STAT_SIGNALS), 1);
+    assert_int_equal(stat(0, NET_STAT_SIGNALS), 3); /* one at the start, to the driver */
+    assert_int_equal(stat(0, NET_STAT_WAKEUPS), 2);
     assert_account();
 }
 

@@ -2,7 +2,7 @@
 /* The client's library, between its copier and the Tx virtualiser, under a client that errs. */
 #include "neighbours.h"
 
-#define NET_CLIENT_BUFFERS_MAX 16
+#define NET_CLIENT_BUFFERS_MAX 8 /* as many as there are: the next would be outside */
 #include "network/client.c"
 
 enum { COPIER, VIRT_TX };
