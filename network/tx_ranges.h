@@ -39,8 +39,8 @@ struct tx_ranges {
   @ ensures in_its_place: \exists integer at; 0 <= at < ranges->count &&
   @     ranges->range[at] == range &&
   @     (\forall integer i; 0 <= i < at ==> ranges->range[i] == \old(ranges->range[i])) &&
-  @     (\forall integer i; at <= i < ranges->count - 1 ==>
-  @         ranges->range[i + 1] == \old(ranges->range[i]));
+  @     (\forall integer i; at < i < ranges->count ==>
+  @         ranges->range[i] == \old(ranges->range[i - 1]));
   @*/
 static inline bool tx_ranges_add(struct tx_ranges *ranges, struct tx_range range)
 {
@@ -48,8 +48,8 @@ static inline bool tx_ranges_add(struct tx_ranges *ranges, struct tx_range range
     /*@ loop invariant 0 <= at <= ranges->count;
       @ loop invariant \forall integer i; 0 <= i < at ==>
       @     ranges->range[i] == \at(ranges->range[i], Pre);
-      @ loop invariant \forall integer i; at <= i < ranges->count ==>
-      @     ranges->range[i + 1] == \at(ranges->range[i], Pre);
+      @ loop invariant \forall integer i; at < i <= ranges->count ==>
+      @     ranges->range[i] == \at(ranges->range[i - 1], Pre);
       @ loop assigns at, ranges->range[0 .. NET_CLIENTS_MAX - 1];
       @ loop variant at;
       @*/

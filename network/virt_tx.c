@@ -57,6 +57,15 @@ static bool pass_end(void)
     for (; virt_tx.touched != 0; virt_tx.touched &= virt_tx.touched - 1) {
         uint32_t number = bits_first(virt_tx.touched);
         client_hand_over(number, &tx_clients[number]);
+        /*@ assert first: \forall integer k; 0 <= k < virt_tx.client_count ==>
+          @     tx_clients[k].first == \at(tx_clients, LoopCurrent)[k].first;
+          @*/
+        /*@ assert count: \forall integer k; 0 <= k < virt_tx.client_count ==>
+          @     tx_clients[k].buffer_count == \at(tx_clients, LoopCurrent)[k].buffer_count;
+          @*/
+        /*@ assert apart: \forall integer i, j; 0 <= i < j < virt_tx.client_count ==>
+          @     tx_clients[i].first + tx_clients[i].buffer_count <= tx_clients[j].first;
+          @*/
     }
     tally_flush(&virt_tx.tally, virt_tx.stats, 0);
     return driver_waits;
@@ -175,6 +184,19 @@ void init(void)
       @*/
     for (uint32_t i = 0; i < virt_tx.client_count; i++) {
         client_give_all(i, &tx_clients[i]);
+        /*@ assert same: \forall integer k; 0 <= k < virt_tx.client_count ==>
+          @     tx_clients[k].first == \at(tx_clients, LoopCurrent)[k].first &&
+          @     tx_clients[k].buffer_count == \at(tx_clients, LoopCurrent)[k].buffer_count;
+          @*/
+        /*@ assert apart: tx_apart(virt_tx.client_count); */
+        /*@ assert owners: \forall integer k, b; 0 <= k < virt_tx.client_count && k != i ==>
+          @     0 <= b < tx_clients[k].buffer_count ==> tx_owners[tx_clients[k].first + b] ==
+          @     \at(tx_owners, LoopCurrent)[tx_clients[k].first + b];
+          @*/
+        /*@ assert spares: \forall integer k, b; 0 <= k < virt_tx.client_count && k != i ==>
+          @     0 <= b < tx_clients[k].buffer_count ==> tx_spares[tx_clients[k].first + b] ==
+          @     \at(tx_spares, LoopCurrent)[tx_clients[k].first + b];
+          @*/
         virt_tx_wake(i); /* some may have sent something already */
     }
     virt_tx.running = true;

@@ -55,8 +55,10 @@ static void client_start_buffers(uint32_t number, struct tx_client *client, uint
     client->spare_count = 0;
     client->in_flight = 0;
     /*@ loop invariant 0 <= buffer <= count;
-      @ loop invariant \forall integer b; 0 <= b < buffer ==> tx_rows[number].at[b] == b &&
-      @     tx_rows[number].place[b] == b && tx_owners[first + b] == TX_OWNER_CLIENT;
+      @ loop invariant \forall integer b; 0 <= b < buffer ==> tx_rows[number].at[b] == b;
+      @ loop invariant \forall integer b; 0 <= b < buffer ==> tx_rows[number].place[b] == b;
+      @ loop invariant \forall integer b; 0 <= b < buffer ==>
+      @     tx_owners[first + b] == TX_OWNER_CLIENT;
       @ loop assigns buffer, tx_owners[first .. first + count - 1], tx_rows[number];
       @ loop variant count - buffer;
       @*/
@@ -66,6 +68,9 @@ static void client_start_buffers(uint32_t number, struct tx_client *client, uint
         /*@ ghost tx_rows[number].at[buffer] = buffer; */
         /*@ ghost tx_rows[number].place[buffer] = buffer; */
     }
+    /*@ assert owners: \forall integer b; 0 <= b < count ==>
+      @     tx_rows[number].place[b] == b && tx_owners[first + b] == TX_OWNER_CLIENT;
+      @*/
 }
 
 /*@ requires \valid(client) && \valid_read(config) && tx_config_client_memory(*config);
@@ -141,6 +146,16 @@ static const char *client_enter(uint32_t number, const struct net_virt_tx_client
     if (range.end < range.begin || !tx_ranges_add(&virt_tx.ranges, range)) {
         return "an IO address";
     }
+    /*@ ghost fact_sum(config->data.io_address, (uint64_t)config->buffer_count * NET_BUFFER_SIZE);
+      @*/
+    /*@ assert end: config->data.io_address + config->buffer_count * NET_BUFFER_SIZE ==
+      @     range.end <= UINT64_MAX;
+      @*/
+    /*@ assert its_own: tx_range_ok(range, number + 1); */
+    /*@ assert known: \forall integer i; 0 <= i < number ==>
+      @     tx_range_ok(\at(virt_tx.ranges.range[i], Pre), number + 1);
+      @*/
+    /*@ assert entered: TX_ENTERED(number + 1); */
     const struct tx_sender sender = {frame_mac(config->mac), config->ipv4, config->any_mac != 0};
     virt_tx.senders.sender[number] = sender;
     virt_tx.senders.count = number + 1;
@@ -260,6 +275,15 @@ static const char *clients_start(const struct net_virt_tx_config *config)
         if (wrong != NULL) {
             return wrong;
         }
+        /*@ assert fit: TX_FIT(tx_clients[i]); */
+        /*@ assert buffers: TX_BUFFERS(i, tx_clients[i], -1); */
+        /*@ assert owners: \forall integer k, b; 0 <= k < i ==>
+          @     0 <= b < tx_clients[k].buffer_count ==> tx_owners[tx_clients[k].first + b] ==
+          @     \at(tx_owners, LoopCurrent)[tx_clients[k].first + b];
+          @*/
+        /*@ assert those: tx_all_fit(i) && tx_all_counts(i) && tx_all_rows(i) &&
+          @     tx_all_spares(i) && tx_all_owners(i) && tx_apart(i) && tx_new(i);
+          @*/
         buffers += config->client[i].buffer_count;
         virt_tx.client_count = i + 1;
     }

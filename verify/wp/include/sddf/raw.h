@@ -75,6 +75,15 @@
   @ void fact_times(uint64_t a, uint64_t b, uint64_t c);
   @*/
 
+/* A sum that wraps round is less than its parts. */
+/*@ ghost
+  @ /@ requires (uint64_t)(a + b) >= a;
+  @  @ assigns \nothing;
+  @  @ ensures a + b <= UINT64_MAX;
+  @  @/
+  @ void fact_sum(uint64_t a, uint64_t b);
+  @*/
+
 /* As long as any queue's array may be; how much of it is memory, the contracts say. */
 #define SDDF_RAW_ANY_LENGTH 0x8000000
 
