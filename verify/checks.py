@@ -26,6 +26,7 @@ class Job:
 
     check: Callable  # returns its rows, or the one that it has
     seconds: float = 1  # about; a guess that is wrong costs time, no more
+    slow: str = ""  # what it checks, if that takes minutes: --quick leaves it out, and says so
 
 
 class Programs:

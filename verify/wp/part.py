@@ -47,6 +47,9 @@ UNITS = {
 # Options that a unit takes besides.
 OPTIONS = {unit: ["-wp-split"] for unit in ("virt_tx_return", "virt_tx_provide", "virt_tx")}
 
+# Units whose proofs take minutes; their seeded mistakes do, too.
+SLOW = ("virt_tx_return", "virt_tx_provide", "virt_tx", "arp")
+
 # Functions that have a contract which is not proved yet, by unit. What is proved of those that call
 # them (as notified does) counts on it.
 NOT_YET = {
@@ -274,8 +277,11 @@ def jobs():
         names = [name for name, said in defined.items() if (name, said) not in done]
         bare = [name for name in names if not defined[name][0]]
         done.update((name, defined[name]) for name in names)
-        checks.append(Job(partial(check_unit, unit, names, bare), seconds=len(names)))
-    return checks + [Job(partial(check_seed, *mistake), seconds=2) for mistake in SEEDED]
+        checks.append(Job(partial(check_unit, unit, names, bare), seconds=len(names),
+                          slow=f"proofs of {unit}" if unit in SLOW else ""))
+    return checks + [Job(partial(check_seed, *mistake), seconds=2,
+                         slow=f"seeded, {mistake[1]}: {mistake[0]}" if mistake[1] in SLOW else "")
+                     for mistake in SEEDED]
 
 
 def notes():
