@@ -48,7 +48,7 @@ UNITS = {
 OPTIONS = {unit: ["-wp-split"] for unit in ("virt_tx_return", "virt_tx_provide", "virt_tx")}
 
 # Units whose proofs take minutes; their seeded mistakes do, too.
-SLOW = ("virt_tx_return", "virt_tx_provide", "virt_tx", "arp")
+SLOW = ("virt_tx_return", "virt_tx_provide", "virt_tx", "virt_rx", "arp")
 
 # Functions that have a contract which is not proved yet, by unit. What is proved of those that call
 # them (as notified does) counts on it.
