@@ -190,39 +190,42 @@ static void tx_end_batch(void)
 }
 
 /*
- * Gives the device up to so many frames, for which its ring has room: as far as they are of one
- * batch, and good. How many; their bytes are added up, and `fault` says what ended them, if any
- * did.
+ * Takes up to so many frames, for which the device's ring has room: as far as they are of one
+ * batch, and good; one that is not goes back, and ends them. How many.
  */
-static uint32_t tx_give(uint32_t most, uint64_t *bytes, enum net_stat *fault)
+static uint32_t tx_give(uint32_t most, uint32_t *packets, uint64_t *bytes)
 {
     const uint32_t n = min(most, BATCH_MAX - (tx.next - tx_batch));
-    uint32_t given = 0;
-    *fault = NET_STAT_COUNT;
-    for (; given < n; given++) {
-        struct net_entry entry;
-        net_queue_get(&tx_active, given, &entry);
-        *fault = tx_fault(&entry, false);
-        if (*fault != NET_STAT_COUNT) {
-            break;
+    uint32_t taken = 0;
+    struct net_entry entry = {0};
+    enum net_stat fault = NET_STAT_COUNT;
+    while (taken < n && fault == NET_STAT_COUNT) {
+        /* Read once: what is there when it is looked at again may be another's. */
+        net_queue_get(&tx_active, taken++, &entry);
+        fault = tx_fault(&entry, false);
+        if (fault == NET_STAT_COUNT) {
+            tx_last = entry.length | E1000E_TX_EOP | E1000E_TX_IFCS;
+            descriptors_give(&tx, entry.address, tx_last);
+            ++*packets;
+            *bytes += entry.length;
         }
-        tx_last = entry.length | E1000E_TX_EOP | E1000E_TX_IFCS;
-        descriptors_give(&tx, entry.address, tx_last);
-        *bytes += entry.length;
     }
-    sddf_queue_consume(&tx_active, given);
+    sddf_queue_consume(&tx_active, taken);
     if (tx.next - tx_batch == BATCH_MAX) {
         tx_end_batch();
     }
-    return given;
+    if (fault != NET_STAT_COUNT) {
+        tx_refuse(&entry, fault);
+    }
+    return taken;
 }
 
 /* The next frame, which is there, goes back. */
-static void tx_give_back(enum net_stat why)
+static void tx_give_back(void)
 {
     struct net_entry entry;
     if (net_queue_dequeue(&tx_active, &entry)) {
-        tx_refuse(&entry, why);
+        tx_refuse(&entry, NET_STAT_DROP_LINK);
     }
 }
 
@@ -236,17 +239,10 @@ static bool tx_provide(void)
     uint32_t packets = 0;
     uint64_t bytes = 0;
     for (; ready > 0 && !(live && link_up); ready--) {
-        tx_give_back(NET_STAT_DROP_LINK);
+        tx_give_back();
     }
     while (ready > 0 && descriptors_space(&tx) != 0) {
-        enum net_stat fault;
-        const uint32_t given = tx_give(min(ready, descriptors_space(&tx)), &bytes, &fault);
-        ready -= given;
-        packets += given;
-        if (fault != NET_STAT_COUNT) {
-            tx_give_back(fault);
-            ready--;
-        }
+        ready -= tx_give(min(ready, descriptors_space(&tx)), &packets, &bytes);
     }
     count(NET_STAT_TX_PACKETS, packets);
     count(NET_STAT_TX_BYTES, bytes);
