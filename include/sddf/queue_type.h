@@ -101,6 +101,7 @@
         const size_t place = sddf_raw_wrap(q->tail + i, q->mask);                                  \
         prefix##_store(&q->own->entries[place * prefix##_words], &entry);                          \
     }                                                                                              \
+                                                                                                   \
     /* Slots and entries that follow each other in memory. */                                      \
     /*@ requires n <= SDDF_QUEUE_CAPACITY_MAX;                                                     \
       @ requires \valid(slots + (0 .. n * queue_words - 1));                                       \

@@ -92,6 +92,6 @@ def test_graph(tmp_path):
     (("fuzz/run", "storm", "queue", "--executions", "0"), "--executions 0: at least 1"),
     (("mutants/run", "--count", "0"), "--count 0: at least 1")])
 def test_numbers_that_check_nothing(words, says):
-    """A fuzzer or mutants that would run for nothing, or for ever, are refused before they begin."""
+    """Fuzzers and mutants that would check nothing are refused before they begin."""
     done = lib.command(lib.ROOT / "verify" / words[0], *words[1:], check=False)
     assert done.returncode == 2 and says in done.stderr
