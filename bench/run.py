@@ -111,20 +111,20 @@ def real_time_unlimited():
     """Lifts the kernel's limit on real-time processes, which by default stops those of a core for
     50 ms in each second that they fill; yields whether there is none now.
 
-    (Documentation/scheduler/sched-rt-group.rst, 2.1.) A process of its own puts the limit back, also
-    after this one was killed.
+    (Documentation/scheduler/sched-rt-group.rst, 2.1.) A process of its own, which is there before
+    anything is changed, puts the limit back, also after this one was killed.
     """
     limit = '/proc/sys/kernel/sched_rt_runtime_us'
     try:
         with open(limit, encoding='ascii') as file:
             before = file.read()
-        if int(before) < 0:
-            yield True
-            return
         writer = os.open(limit, os.O_WRONLY | os.O_CLOEXEC)
-        os.pwrite(writer, b'-1', 0)
     except OSError:
         yield False
+        return
+    if int(before) < 0:
+        os.close(writer)
+        yield True
         return
     ended, end = os.pipe()
     keeper = os.fork()
@@ -134,11 +134,16 @@ def real_time_unlimited():
         os.read(ended, 1)
         os.pwrite(writer, before.encode(), 0)
         os._exit(0)
-    os.close(writer)
     os.close(ended)
     try:
-        yield True
+        lifted = True
+        try:
+            os.pwrite(writer, b'-1', 0)
+        except OSError:
+            lifted = False
+        yield lifted
     finally:
+        os.close(writer)
         os.close(end)
         os.waitpid(keeper, 0)
 

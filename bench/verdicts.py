@@ -199,7 +199,8 @@ def unaffected(rows):
     return [Claim('A: the worst rate against what was asked', f'≥ {RATE_KEPT}', kept,
                   kept >= RATE_KEPT),
             Claim('A: lost and late, of all rows together', '0', lost, lost == 0,
-                  f'of {sum(row["sent"] for row in mine)}; {silent} of them while B was silent')]
+                  f'of {sum(row["sent"] for row in mine):.0f}; {silent:.0f} of them while B was '
+                  'silent')]
 
 
 def plateau(rows):
