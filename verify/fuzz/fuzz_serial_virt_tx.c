@@ -191,15 +191,8 @@ static void fuzz_run(void)
     fuzz_steps_begin();
     init();
     *c = good;
-    if (more >= 246) {
-        fuzz_check(!running, "it runs with a bad configuration");
-        notified(1);
-        return;
-    }
-    fuzz_at_rest();
-    fuzz_live();
-    fuzz_settle();
-    for (uint32_t i = A; i <= VIRT_RX && !fuzz_peer[DRIVER].hostile; i++) {
+    const bool lived = fuzz_lives(more >= 246, running);
+    for (uint32_t i = A; i <= VIRT_RX && lived && !fuzz_peer[DRIVER].hostile; i++) {
         fuzz_check_taken(i);
     }
 }

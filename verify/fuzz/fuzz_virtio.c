@@ -625,14 +625,7 @@ static void fuzz_run(void)
     const uint8_t mode = fuzz_u8();
     const uint8_t more = fuzz_u8();
     const uint8_t kind = fuzz_u8();
-    fuzz_reset(mode & 3);
-    fuzz_data_reset(RX, VIRT_RX);
-    for (uint32_t i = TX_A; i < REGIONS; i++) {
-        fuzz_data_reset(i, VIRT_TX);
-    }
-    device_reset();
-    device_hostile = (mode & 4) != 0;
-    fuzz_concurrent = (mode & 8) != 0;
+    begin(mode);
     fill_space((mode & 16) == 0, (mode & 64) != 0);
     offer(fuzz_u8(), kind);
     const struct net_driver_config good = sddf_net_config;
@@ -644,8 +637,7 @@ static void fuzz_run(void)
     sddf_net_config.data_count = kind == 243 ? 1 : REGIONS;
     drive(mode, more);
     sddf_net_config = good;
-    fuzz_steps_left = UINT32_MAX;
-    if (driver_runs() && fuzz_settle() && !device_hostile) {
+    if (settles()) {
         check_settled(virtqueue_in_flight(&rx) + rx_held_count);
     }
 }

@@ -271,14 +271,8 @@ static void fuzz_run(void)
     }
     const uint8_t mode = fuzz_u8();
     const uint8_t more = fuzz_u8();
-    fuzz_reset(mode & 3);
-    fuzz_data_reset(RX, VIRT_RX);
-    for (uint32_t i = TX_A; i < REGIONS; i++) {
-        fuzz_data_reset(i, VIRT_TX);
-    }
-    device_reset();
-    device_hostile = fuzz_invented = (mode & 4) != 0;
-    fuzz_concurrent = (mode & 8) != 0;
+    begin(mode);
+    fuzz_invented = device_hostile;
     *word(LINUX_XDP_TX, AT_FLAGS) = LINUX_XDP_NEED_WAKEUP;
     const struct net_driver_config good = sddf_net_config;
     if (device_hostile && (mode & 16) != 0) {
@@ -288,8 +282,7 @@ static void fuzz_run(void)
     sddf_net_config.device.irq[0] = more == 247 ? IRQ_SECOND : IRQ;
     drive(mode, more);
     sddf_net_config = good;
-    fuzz_steps_left = UINT32_MAX;
-    if (driver_runs() && fuzz_settle() && !device_hostile) {
+    if (settles()) {
         check_settled(used(LINUX_XDP_FILL) + used(LINUX_XDP_RX));
     }
 }

@@ -187,6 +187,19 @@ static bool spoil_configuration(uint8_t how)
     }
 }
 
+/* All as before the driver's first life. mode: who is hostile, and when they have their turns. */
+static void begin(uint8_t mode)
+{
+    fuzz_reset(mode & 3);
+    fuzz_data_reset(RX, VIRT_RX);
+    for (uint32_t i = TX_A; i < REGIONS; i++) {
+        fuzz_data_reset(i, VIRT_TX);
+    }
+    device_reset();
+    device_hostile = (mode & 4) != 0;
+    fuzz_concurrent = (mode & 8) != 0;
+}
+
 /* One life of the driver. more: from 249 on its configuration is bad, and below that the target's.
  */
 static void drive(uint8_t mode, uint8_t more)
@@ -221,7 +234,14 @@ static void drive(uint8_t mode, uint8_t more)
     }
 }
 
-/* At the end, if all are honest and the device works: each buffer has gone where it should. */
+/* At the end: is nothing left to do, of what could be checked? */
+static bool settles(void)
+{
+    fuzz_steps_left = UINT32_MAX;
+    return driver_runs() && fuzz_settle() && !device_hostile;
+}
+
+/* If all are honest and the device works: each buffer has gone where it should. */
 static void check_settled(uint32_t device_has_of_rx)
 {
     const struct fuzz_neighbour *virt_rx = &fuzz_neighbour[VIRT_RX];

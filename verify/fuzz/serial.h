@@ -327,3 +327,20 @@ static void fuzz_check_taken(uint32_t number)
     fuzz_check(p->hostile || p->out.consumer->head == p->tail,
                "entries are left, and nobody will look at them");
 }
+
+/*
+ * What follows a component's init: with a good configuration it runs, and lives until all are at
+ * rest, which is true; with a bad one it does nothing.
+ */
+static inline bool fuzz_lives(bool bad, bool runs)
+{
+    if (bad) {
+        fuzz_check(!runs, "it runs with a bad configuration");
+        notified(1);
+        return false;
+    }
+    fuzz_at_rest();
+    fuzz_live();
+    fuzz_settle();
+    return true;
+}

@@ -169,15 +169,7 @@ static void fuzz_run(void)
     fuzz_steps_begin();
     init();
     *c = good;
-    if (more >= 250) {
-        fuzz_check(!running, "it runs with a bad configuration");
-        notified(1);
-        return;
-    }
-    fuzz_at_rest();
-    fuzz_live();
-    fuzz_settle();
-    if (!device.hostile) {
+    if (fuzz_lives(more >= 250, running) && !device.hostile) {
         fuzz_check_taken(VIRT_TX);
         fuzz_check(fuzz_peer[VIRT_TX].hostile || sent == left, "bytes are left that nobody sends");
         fuzz_check(device.rx == 0, "bytes are left that nobody takes");
