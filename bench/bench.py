@@ -30,6 +30,7 @@ import run_systems  # noqa: E402
 from run_systems import Failure, PORT  # noqa: E402
 
 QUICK_LATE = 180  # s: --quick that has taken so long already measures the rest once and coarsely
+MODERATION = 200  # µs: between two looks at what has arrived, where one client goes before another
 LAG_LIMIT = 1.0  # ms: a generator whose send lag has a higher 99th percentile fell behind
 PROGRAMS = ('sddf', 'bench/load', 'bench/idle', 'bench/echo_linux', 'bench/echo_batch',
             'bench/echo_xdp', 'bench/echo_dpdk', 'bench/echo_null')
@@ -180,8 +181,9 @@ class Runner:
         }
 
     @contextlib.contextmanager
-    def session(self, experiment, system, turn, clients, spread=False):
-        """Starts a system in a lab of its own, and ends both."""
+    def session(self, experiment, system, turn, clients, spread=False, last=None):
+        """Starts a system in a lab of its own, and ends both. `last`: the client that comes after all
+        others, if there is one."""
         cpus, where = (self.generator_cpu, self.system_cpu), None
         if spread:
             # The system has all cores: the shared parts the first, clients (and the generator,
@@ -191,7 +193,9 @@ class Runner:
             place = laboratory.Lab()
             stack.callback(place.close)
             bench = run_measure.Bench(place, self.build, clients.values(), cpus, self.progress,
-                                      where, urgent=1 if self.urgent else None)
+                                      where, urgent=1 if self.urgent else None, last=last)
+            if last:
+                place.set_moderation(MODERATION)
             stack.callback(system.stop)
             self.progress.step(f'{experiment}, turn {turn}: {system.title}')
             bench.begin(system, threaded=system.key != 'linux-default')

@@ -163,7 +163,7 @@ def limited(r, experiment):
     first, second = clients
     half = reach = None  # the first turn's, for all
     for turn in range(1, r.turns + 1):
-        with r.session(experiment, sddf(r, name), turn, clients) as session:
+        with r.session(experiment, sddf(r, name), turn, clients, last=second) as session:
             alone = session.measure('A alone', '--window', str(WINDOW), only=[first])
             other = session.measure('B alone', '--window', str(WINDOW), only=[second])
             half = half or alone['pps'] / 2

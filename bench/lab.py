@@ -222,6 +222,21 @@ class Lab:
         return all([side.call(lambda side=side: write(side.interface))
                     for side in (self.generator, self.system)])
 
+    def set_moderation(self, microseconds):
+        """At most one look every so often at what the system's end has received, as a network card
+        moderates its interrupts; 0: as soon as something is there.
+
+        (Documentation/networking/napi.rst, "Software IRQ coalescing".)
+        """
+        def write():
+            folder = f'/sys/class/net/{self.system.interface}'
+            # After this many looks that found nothing the next frame has one at once.
+            for name, value in (('napi_defer_hard_irqs', 2 if microseconds else 0),
+                                ('gro_flush_timeout', microseconds * 1000)):
+                with open(f'{folder}/{name}', 'w', encoding='ascii') as file:
+                    file.write(str(value))
+        self.system.call(write)
+
     def pin(self, generator_cpu, system_cpu, system_fifo=None):
         """Pins each end's kernel threads to its side's core. True if each end has one.
 

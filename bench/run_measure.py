@@ -43,7 +43,7 @@ class Progress:
 class Bench:
     """Where a system is measured: its lab, the cores, the generator."""
 
-    def __init__(self, lab, build, addresses, cpus, progress, spread=None, urgent=None):
+    def __init__(self, lab, build, addresses, cpus, progress, spread=None, urgent=None, last=None):
         self.lab, self.progress = lab, progress
         self.load = os.path.join(build, 'bench/load')
         self.idle = os.path.join(build, 'bench/idle')
@@ -51,6 +51,7 @@ class Bench:
         self.generator_cpu, self.system_cpu = cpus
         self.spread = spread or {self.system_cpu}  # where the system may run
         self.urgent = urgent  # the generator's real-time priority, if it has one
+        self.last = last  # the client after which all others come, if there is one
         self.threads = lab.threaded  # packet work in threads, for whoever does not object
         self.threads_pinned = False
         self.page = self.counter = None
@@ -68,8 +69,11 @@ class Bench:
         self.threads_pinned = threaded and bool(laboratory.wait_for(lambda: self.pin(system), 0.2))
 
     def pin(self, system):
-        """The kernel's threads on their cores. The system's is of its class, and after all of it."""
-        fifo = 1 if system.scheduling == 'SCHED_FIFO' else None
+        """The kernel's threads on their cores. The system's is of its class, and after all of it, or
+        after all that comes before its last client."""
+        fifo = None
+        if system.scheduling == 'SCHED_FIFO':
+            fifo = system.priority(self.last) if self.last else 1
         return self.lab.pin(self.generator_cpu, self.system_cpu, fifo)
 
     def counted(self):

@@ -99,6 +99,11 @@ class Sddf:
     def scheduling(self):
         return self.state['scheduling']
 
+    def priority(self, client):
+        """The real-time priority of the first of a client's parts."""
+        return max(pd['rt_priority'] for pd in self.state['pds']
+                   if pd['name'] == client or pd['name'].endswith('_' + client))
+
     def times(self):
         """Processor time per PD so far."""
         times = {pd['name']: laboratory.process_time(pd['pid']) for pd in self.state['pds']
