@@ -78,18 +78,18 @@ fuzz-coverage: ## Say what of each component the fuzz targets' corpora reach
 	@verify/fuzz/run coverage
 
 sel4: sel4-sdk sel4-tests build ## Boot the echo system on seL4 in QEMU, and test it (BOARD=..., CONFIG=release)
-	@BOARD=$(BOARD) CONFIG=$(CONFIG) tests/run sel4 -k on_sel4
+	@BOARD='$(BOARD)' CONFIG='$(CONFIG)' tests/run sel4 -k on_sel4
 
 sel4-run: sel4-sdk build ## The same, left running: console here, services on loopback ports
-	@platform/microkit/boot.py --board $(BOARD) --config $(CONFIG)
+	@platform/microkit/boot.py --board '$(BOARD)' --config '$(CONFIG)'
 
 # Before anything is built or installed: without an SDK there is nothing to do.
 sel4-sdk:
-	@platform/microkit/build.py --board $(BOARD) --config $(CONFIG) --check
+	@platform/microkit/build.py --board '$(BOARD)' --config '$(CONFIG)' --check
 	@$(SETUP) --sel4
 
 sel4-tests:
-	@platform/microkit/build.py --board $(BOARD) --config $(CONFIG) --check --tests
+	@platform/microkit/build.py --board '$(BOARD)' --config '$(CONFIG)' --check --tests
 
 guest-test: ## Boot a guest with an IOMMU and real drivers in it, and test these (1 to 2 minutes)
 	@$(SETUP) --guest

@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <jansson.h>
+#include <libgen.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -132,6 +133,17 @@ static bool is_loader(pid_t pid)
            memcmp(its, own, (size_t)length) == 0;
 }
 
+/* Told before anything is started that would have to be stopped again. */
+static bool folder_is_writable(const char *path)
+{
+    char *copy = strdup(path);
+    bool ok = copy != NULL && access(dirname(copy), W_OK) == 0;
+    if (!ok)
+        linux_complain("--state %s: its folder cannot be written to: %s", path, strerror(errno));
+    free(copy);
+    return ok;
+}
+
 /*
  * What a killed loader left says nothing of this system, and an empty file nothing at all. Anything
  * else is somebody's, and not to be replaced.
@@ -140,6 +152,8 @@ bool linux_state_claim(struct linux_loader *loader)
 {
     const char *path = loader->options->state;
     struct stat status;
+    if (path != NULL && !folder_is_writable(path))
+        return false;
     if (path == NULL || (lstat(path, &status) != 0 && errno == ENOENT)) {
         loader->state_ours = path != NULL;
         return true;

@@ -68,6 +68,16 @@ def test_a_state_file_replaces_no_other_file(run, tmp_path):
     assert system.status == 0
 
 
+def test_a_state_file_needs_a_folder(tmp_path):
+    """It is told before anything of the system has run."""
+    description = tmp_path / "system.xml"
+    description.write_text(f"<system>{HELLO}</system>")
+    done = lib.command(lib.SDDF, "run", description, "--search-path", PROGRAMS, "--state",
+                       tmp_path / "missing" / "state.json", check=False)
+    assert done.returncode == 1 and done.stdout == ""
+    assert "state.json: its folder cannot be written to: No such file" in done.stderr
+
+
 def test_stop_and_continue(run):
     with run(PING_PONG) as system:
         lib.wait_until(lambda: system.lines("ping"), 10)
