@@ -197,6 +197,12 @@ void init(void)
           @     0 <= b < tx_clients[k].buffer_count ==> tx_spares[tx_clients[k].first + b] ==
           @     \at(tx_spares, LoopCurrent)[tx_clients[k].first + b];
           @*/
+        /*@ assert given: \forall integer k; 0 <= k < virt_tx.client_count ==>
+          @     tx_spares_ok(tx_rows[k], tx_clients[k].first, tx_clients[k].spare_count);
+          @*/
+        /*@ assert kept: \forall integer k; 0 <= k < virt_tx.client_count ==>
+          @     TX_OWNERS(k, tx_clients[k], -1);
+          @*/
         virt_tx_wake(i); /* some may have sent something already */
     }
     virt_tx.running = true;
