@@ -35,6 +35,20 @@ static void client_hand_over(uint32_t number, struct tx_client *client)
     tally_flush(&client->tally, virt_tx.stats, number + 1);
 }
 
+/*@ requires TX_OK && number < virt_tx.client_count;
+  @ assigns tx_clients[..];
+  @ ensures TX_OK;
+  @*/
+static void clients_hand_over(uint32_t number)
+{
+    client_hand_over(number, &tx_clients[number]);
+    /*@ assert same: \forall integer k; 0 <= k < virt_tx.client_count ==>
+      @     tx_clients[k].first == \at(tx_clients, Pre)[k].first &&
+      @     tx_clients[k].buffer_count == \at(tx_clients, Pre)[k].buffer_count;
+      @*/
+    /*@ assert apart: tx_apart(virt_tx.client_count); */
+}
+
 /* The end of a pass: hands everything over, once, and counts. True: the driver wants a signal. */
 /*@ requires TX_OK;
   @ assigns virt_tx.driver_active.published, virt_tx.driver_active.signalled, virt_tx.tally,
@@ -55,17 +69,7 @@ static bool pass_end(void)
       @ loop variant virt_tx.touched;
       @*/
     for (; virt_tx.touched != 0; virt_tx.touched &= virt_tx.touched - 1) {
-        uint32_t number = bits_first(virt_tx.touched);
-        client_hand_over(number, &tx_clients[number]);
-        /*@ assert first: \forall integer k; 0 <= k < virt_tx.client_count ==>
-          @     tx_clients[k].first == \at(tx_clients, LoopCurrent)[k].first;
-          @*/
-        /*@ assert count: \forall integer k; 0 <= k < virt_tx.client_count ==>
-          @     tx_clients[k].buffer_count == \at(tx_clients, LoopCurrent)[k].buffer_count;
-          @*/
-        /*@ assert apart: \forall integer i, j; 0 <= i < j < virt_tx.client_count ==>
-          @     tx_clients[i].first + tx_clients[i].buffer_count <= tx_clients[j].first;
-          @*/
+        clients_hand_over(bits_first(virt_tx.touched));
     }
     tally_flush(&virt_tx.tally, virt_tx.stats, 0);
     return driver_waits;

@@ -54,7 +54,6 @@ SLOW = ("virt_tx_return", "virt_tx_provide", "virt_tx", "virt_rx", "arp")
 # them (as serve does) counts on it.
 NOT_YET = {
     "virt_tx_provide": ("turn_take", "virt_tx_provide"),
-    "virt_tx": ("init",),
 }
 
 # What else is not proved yet, by name, so that nobody takes it for proved.
