@@ -56,6 +56,27 @@ static bool departure_take(uint32_t number, struct tx_client *client, struct dep
     return true;
 }
 
+/* The next that a client's queue holds, as far as it can be true. */
+/*@ requires \valid(client) && \valid(departure);
+  @ requires number < virt_tx.client_count <= NET_CLIENTS_MAX;
+  @ requires TX_CLIENT(number, *client) && TX_MARKS(virt_tx.client_count);
+  @ assigns *departure, client->active.head, client->active.tail, client->free.head,
+  @     client->free.tail, client->spare_count, client->tally, TX_OWN(client), tx_rows[number],
+  @     virt_tx.touched, virt_tx.owed;
+  @ ensures TX_CLIENT(number, *client) && TX_MARKS(virt_tx.client_count);
+  @ ensures taken: \result ==>
+  @     departure_ok(*client, *departure) && TX_OURS(number, *client, departure->buffer);
+  @ ensures it_was_its: \result ==>
+  @     \old(tx_owners)[client->first + departure->buffer] == TX_OWNER_CLIENT;
+  @ ensures others: \forall integer b; 0 <= b < client->buffer_count &&
+  @     \old(TX_OURS(number, *client, b)) ==> TX_OURS(number, *client, b);
+  @*/
+static bool departure_next(uint32_t number, struct tx_client *client, struct departure *departure)
+{
+    return net_queue_dequeue(&client->active, &departure->entry) &&
+           departure_take(number, client, departure);
+}
+
 /* There is room for it in the driver's queue. Its length, or 0 if it was refused. */
 /*@ requires \valid(client) && \valid_read(departure);
   @ requires number < virt_tx.client_count <= NET_CLIENTS_MAX;
@@ -175,8 +196,20 @@ static void turn_take(const struct tx_turn *turn, struct tx_client *client)
       @*/
     while (entries < turn->entries && bytes < turn->bytes) {
         entries++;
-        if (net_queue_dequeue(&client->active, &batch[count].entry) &&
-            departure_take(turn->client, client, &batch[count])) {
+        bool taken = departure_next(turn->client, client, &batch[count]);
+        /*@ assert same: \forall integer j; 0 <= j < count ==>
+          @     batch[j].buffer == \at(batch, LoopCurrent)[j].buffer &&
+          @     batch[j].entry.address == \at(batch, LoopCurrent)[j].entry.address &&
+          @     batch[j].entry.length == \at(batch, LoopCurrent)[j].entry.length;
+          @*/
+        /*@ assert sound: \forall integer j; 0 <= j < count ==> departure_ok(*client, batch[j]); */
+        /*@ assert ours: \forall integer j; 0 <= j < count ==>
+          @     TX_OURS(turn->client, *client, batch[j].buffer);
+          @*/
+        if (taken) {
+            /*@ assert new: \forall integer j; 0 <= j < count ==>
+              @     batch[j].buffer != batch[count].buffer;
+              @*/
             __builtin_prefetch(client->data + batch[count].entry.address);
             bytes += batch[count].entry.length;
             count++;
