@@ -35,11 +35,12 @@ static void client_hand_over(uint32_t number, struct tx_client *client)
     tally_flush(&client->tally, virt_tx.stats, number + 1);
 }
 
+/* To one of the clients: of the others nothing changes. */
 /*@ requires TX_OK && number < virt_tx.client_count;
   @ assigns tx_clients[..];
   @ ensures TX_OK;
   @*/
-static void clients_hand_over(uint32_t number)
+static void hand_over_to(uint32_t number)
 {
     client_hand_over(number, &tx_clients[number]);
     /*@ assert same: \forall integer k; 0 <= k < virt_tx.client_count ==>
@@ -69,7 +70,7 @@ static bool pass_end(void)
       @ loop variant virt_tx.touched;
       @*/
     for (; virt_tx.touched != 0; virt_tx.touched &= virt_tx.touched - 1) {
-        clients_hand_over(bits_first(virt_tx.touched));
+        hand_over_to(bits_first(virt_tx.touched));
     }
     tally_flush(&virt_tx.tally, virt_tx.stats, 0);
     return driver_waits;

@@ -242,13 +242,50 @@ static void turn_take(const struct tx_turn *turn, struct tx_client *client)
     }
 }
 
+/* So many of its entries, for which there is room: of the other clients nothing changes. */
+/*@ requires TX_OK && \valid_read(turn) && turn->client < virt_tx.client_count;
+  @ requires 1 <= turn->entries <= TX_POLICY_BURST;
+  @ requires turn->entries <= tx_clients[turn->client].budget;
+  @ requires turn->entries <= sddf_producer_space(virt_tx.driver_active);
+  @ requires permitted: turn->bytes >= 1 && \forall integer entries, bytes;
+  @     entries <= turn->entries ==> bytes < turn->bytes + NET_FRAME_MAX ==>
+  @     tx_policy_permits(virt_tx.policy, entries, bytes);
+  @ requires within_limit: tx_clients[turn->client].limit.worth != 0 ==>
+  @     (turn->bytes - 1) * TX_LIMIT_BYTE < tx_clients[turn->client].limit.credit;
+  @ assigns tx_clients[..], TX_BUFFERS_ALL, virt_tx.touched, virt_tx.owed, virt_tx.hungry,
+  @     virt_tx.driver_active.head, virt_tx.driver_active.tail, virt_tx.policy.round_robin,
+  @     virt_tx.policy.drr, tx_sent;
+  @ ensures TX_OK;
+  @*/
+static void turn_serve(const struct tx_turn *turn)
+{
+    turn_take(turn, &tx_clients[turn->client]);
+    /*@ assert same: \forall integer k; 0 <= k < virt_tx.client_count ==>
+      @     tx_clients[k].first == \at(tx_clients, Pre)[k].first &&
+      @     tx_clients[k].buffer_count == \at(tx_clients, Pre)[k].buffer_count;
+      @*/
+    /*@ assert apart: tx_apart(virt_tx.client_count); */
+    /*@ assert owners: \forall integer k, b; 0 <= k < virt_tx.client_count && k != turn->client ==>
+      @     0 <= b < tx_clients[k].buffer_count ==> tx_owners[tx_clients[k].first + b] ==
+      @     \at(tx_owners, Pre)[tx_clients[k].first + b];
+      @*/
+    /*@ assert spares: \forall integer k, b; 0 <= k < virt_tx.client_count && k != turn->client ==>
+      @     0 <= b < tx_clients[k].buffer_count ==> tx_spares[tx_clients[k].first + b] ==
+      @     \at(tx_spares, Pre)[tx_clients[k].first + b];
+      @*/
+    /*@ assert given: \forall integer k; 0 <= k < virt_tx.client_count ==>
+      @     tx_spares_ok(tx_rows[k], tx_clients[k].first, tx_clients[k].spare_count);
+      @*/
+    /*@ assert kept: \forall integer k; 0 <= k < virt_tx.client_count ==>
+      @     TX_OWNERS(k, tx_clients[k], -1);
+      @*/
+}
+
 /* It has sent all that its limit lets it, for now, and has more. */
-/*@ requires number < virt_tx.client_count <= NET_CLIENTS_MAX;
-  @ requires tx_limit_ok(tx_clients[number].limit) && tx_policy_ok(virt_tx.policy);
+/*@ requires TX_OK && number < virt_tx.client_count;
+  @ requires limited: tx_clients[number].limit.worth != 0;
   @ assigns virt_tx.held, virt_tx.held_until, virt_tx.policy.drr;
-  @ ensures tx_policy_ok(virt_tx.policy);
-  @ ensures among: \forall integer n; 0 <= n <= NET_CLIENTS_MAX &&
-  @     \old(tx_policy_among(virt_tx.policy, n)) ==> tx_policy_among(virt_tx.policy, n);
+  @ ensures TX_OK;
   @ ensures held: virt_tx.held == (\old(virt_tx.held) | pow2(number));
   @*/
 static void client_hold(uint32_t number)
@@ -307,6 +344,23 @@ static void client_begin(uint32_t number, struct tx_client *client, uint64_t now
     }
 }
 
+/* If it is its first turn in this pass, it begins it. */
+/*@ requires TX_OK && number < virt_tx.client_count;
+  @ assigns virt_tx.fresh, virt_tx.touched, tx_clients[..];
+  @ ensures TX_OK;
+  @*/
+static void turn_begin(uint32_t number, uint64_t now)
+{
+    if ((virt_tx.fresh & bits_one(number)) != 0) {
+        client_begin(number, &tx_clients[number], now);
+    }
+    /*@ assert same: \forall integer k; 0 <= k < virt_tx.client_count ==>
+      @     tx_clients[k].first == \at(tx_clients, Pre)[k].first &&
+      @     tx_clients[k].buffer_count == \at(tx_clients, Pre)[k].buffer_count;
+      @*/
+    /*@ assert apart: tx_apart(virt_tx.client_count); */
+}
+
 /* A client that has had its turns: asks for a signal, or wakes it at once. True: it has more. */
 /*@ requires TX_OK && number < virt_tx.client_count;
   @ assigns tx_clients[..], virt_tx.policy;
@@ -356,9 +410,8 @@ bool virt_tx_provide(uint64_t now)
       @ loop assigns turn, drained, TX_PROVIDE;
       @*/
     while (tx_policy_next(&virt_tx.policy, &turn)) {
-        if ((virt_tx.fresh & bits_one(turn.client)) != 0) {
-            client_begin(turn.client, &tx_clients[turn.client], now);
-        }
+        /*@ assert somebody: tx_policy_permits(virt_tx.policy, 0, 0); */
+        turn_begin(turn.client, now);
         if (tx_clients[turn.client].budget == 0) {
             tx_policy_rest(&virt_tx.policy);
             drained |= bits_one(turn.client);
@@ -382,7 +435,10 @@ bool virt_tx_provide(uint64_t now)
              */
             break;
         }
-        turn_take(&turn, &tx_clients[turn.client]);
+        turn_serve(&turn);
+        /*@ assert still: virt_tx.policy.kind == NET_TX_SIGNALLED ==>
+          @     virt_tx.policy.signalled.count > 0;
+          @*/
         if (tx_clients[turn.client].budget == 0) { /* as in its next turn, without one */
             tx_policy_rest(&virt_tx.policy);
             drained |= bits_one(turn.client);

@@ -40,6 +40,8 @@ SEEDED = (
     ("a buffer that somebody has", "virt_tx_provide", ["departure_take"],
      "network/virt_tx_provide.c", "if (tx_owners[client->first + buffer] != TX_OWNER_CLIENT) {",
      "if (tx_owners[client->first + buffer] >= TX_OWNER_SELF) {"),
+    ("another client is held", "virt_tx_provide", ["client_hold"], "network/virt_tx_provide.c",
+     "    virt_tx.held |= bits_one(number);", "    virt_tx.held |= bits_one(number - 1);"),
     ("a client too many", "virt_tx", ["look_at_another"], "network/virt_tx.c",
      "virt_tx.looked_at + 1 < virt_tx.client_count ?",
      "virt_tx.looked_at + 1 <= virt_tx.client_count ?"),
