@@ -20,12 +20,13 @@ struct departure {
   @     d.entry.address + d.entry.length <= (d.buffer + 1) * NET_BUFFER_SIZE;
   @*/
 
-/* Takes what a client says, as far as it can be true. From here on the buffer is ours. */
+/* Takes the next that a client says, as far as it can be true: from then on the buffer is ours. */
 /*@ requires \valid(client) && \valid(departure);
   @ requires number < virt_tx.client_count <= NET_CLIENTS_MAX;
   @ requires TX_CLIENT(number, *client) && TX_MARKS(virt_tx.client_count);
-  @ assigns departure->buffer, client->free.head, client->free.tail, client->spare_count,
-  @     client->tally, TX_OWN(client), tx_rows[number], virt_tx.touched, virt_tx.owed;
+  @ assigns *departure, client->active.head, client->active.tail, client->free.head,
+  @     client->free.tail, client->spare_count, client->tally, TX_OWN(client), tx_rows[number],
+  @     virt_tx.touched, virt_tx.owed;
   @ ensures TX_CLIENT(number, *client) && TX_MARKS(virt_tx.client_count);
   @ ensures taken: \result ==>
   @     departure_ok(*client, *departure) && TX_OURS(number, *client, departure->buffer);
@@ -36,6 +37,9 @@ struct departure {
   @*/
 static bool departure_take(uint32_t number, struct tx_client *client, struct departure *departure)
 {
+    if (!net_queue_dequeue(&client->active, &departure->entry)) {
+        return false;
+    }
     uint32_t buffer = buffers_find(departure->entry.address, client->buffer_count);
     if (buffer == BUFFERS_NONE) {
         tally_add(&client->tally, NET_STAT_REFUSED_ADDRESS, 1);
@@ -54,27 +58,6 @@ static bool departure_take(uint32_t number, struct tx_client *client, struct dep
     tx_owners[client->first + buffer] = TX_OWNER_SELF;
     departure->buffer = buffer;
     return true;
-}
-
-/* The next that a client's queue holds, as far as it can be true. */
-/*@ requires \valid(client) && \valid(departure);
-  @ requires number < virt_tx.client_count <= NET_CLIENTS_MAX;
-  @ requires TX_CLIENT(number, *client) && TX_MARKS(virt_tx.client_count);
-  @ assigns *departure, client->active.head, client->active.tail, client->free.head,
-  @     client->free.tail, client->spare_count, client->tally, TX_OWN(client), tx_rows[number],
-  @     virt_tx.touched, virt_tx.owed;
-  @ ensures TX_CLIENT(number, *client) && TX_MARKS(virt_tx.client_count);
-  @ ensures taken: \result ==>
-  @     departure_ok(*client, *departure) && TX_OURS(number, *client, departure->buffer);
-  @ ensures it_was_its: \result ==>
-  @     \old(tx_owners)[client->first + departure->buffer] == TX_OWNER_CLIENT;
-  @ ensures others: \forall integer b; 0 <= b < client->buffer_count &&
-  @     \old(TX_OURS(number, *client, b)) ==> TX_OURS(number, *client, b);
-  @*/
-static bool departure_next(uint32_t number, struct tx_client *client, struct departure *departure)
-{
-    return net_queue_dequeue(&client->active, &departure->entry) &&
-           departure_take(number, client, departure);
 }
 
 /* There is room for it in the driver's queue. Its length, or 0 if it was refused. */
@@ -196,7 +179,7 @@ static void turn_take(const struct tx_turn *turn, struct tx_client *client)
       @*/
     while (entries < turn->entries && bytes < turn->bytes) {
         entries++;
-        bool taken = departure_next(turn->client, client, &batch[count]);
+        bool taken = departure_take(turn->client, client, &batch[count]);
         /*@ assert same: \forall integer j; 0 <= j < count ==>
           @     batch[j].buffer == \at(batch, LoopCurrent)[j].buffer &&
           @     batch[j].entry.address == \at(batch, LoopCurrent)[j].entry.address &&
