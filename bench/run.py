@@ -118,13 +118,12 @@ def real_time_unlimited():
     try:
         with open(limit, encoding='ascii') as file:
             before = file.read()
+        if int(before) < 0:
+            yield True
+            return
         writer = os.open(limit, os.O_WRONLY | os.O_CLOEXEC)
     except OSError:
         yield False
-        return
-    if int(before) < 0:
-        os.close(writer)
-        yield True
         return
     ended, end = os.pipe()
     keeper = os.fork()
