@@ -164,9 +164,9 @@ class Lab:
     """The picture above. `threaded`: both ends' packet work in kernel threads of its own."""
 
     def __init__(self, addresses=(), threaded=True):
-        mark = _short_number(os.getpid())
         # Kernel threads are found by their interface's name, so no two labs' may be alike.
-        self.generator_interface, self.system_interface = 'g' + mark, 's' + mark
+        own = mark(os.getpid())
+        self.generator_interface, self.system_interface = 'g' + own, 's' + own
         self.threaded = threaded
         self.threads = {}  # interface: its kernel threads when they were last pinned
         self.generator = Namespace()
@@ -224,18 +224,18 @@ class Lab:
 
     def set_moderation(self, microseconds):
         """At most one look every so often at what the system's end has received, as a network card
-        moderates its interrupts; 0: as soon as something is there.
+        moderates its interrupts. True if the kernel obeyed.
 
         (Documentation/networking/napi.rst, "Software IRQ coalescing".)
         """
         def write():
             folder = f'/sys/class/net/{self.system.interface}'
             # After this many looks that found nothing the next frame has one at once.
-            for name, value in (('napi_defer_hard_irqs', 2 if microseconds else 0),
+            for name, value in (('napi_defer_hard_irqs', 2),
                                 ('gro_flush_timeout', microseconds * 1000)):
                 with open(f'{folder}/{name}', 'w', encoding='ascii') as file:
                     file.write(str(value))
-        self.system.call(write)
+        return self.system.call(write)
 
     def pin(self, generator_cpu, system_cpu, system_fifo=None):
         """Pins each end's kernel threads to its side's core. True if each end has one.
@@ -279,7 +279,8 @@ def napi_threads(interface):
     return found
 
 
-def _short_number(n):
+def mark(n):
+    """What a process's lab has in its interfaces' names, which must be short."""
     digits = '0123456789abcdefghijklmnopqrstuvwxyz'
     text = ''
     while n or not text:

@@ -51,7 +51,7 @@ class Bench:
         self.generator_cpu, self.system_cpu = cpus
         self.spread = spread or {self.system_cpu}  # where the system may run
         self.urgent = urgent  # the generator's real-time priority, if it has one
-        self.last = last  # the client after which all others come, if there is one
+        self.last = last  # the client that comes after all others, if there is one
         self.threads = lab.threaded  # packet work in threads, for whoever does not object
         self.threads_pinned = False
         self.page = self.counter = None

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """`sddf bench` in a tiny form, through the whole path; nothing here depends on how fast it goes."""
 
+import contextlib
 import csv
 import json
 import os
@@ -87,6 +88,28 @@ def test_limited_client(lab, nothing_left, tmp_path):  # noqa: F811
     again = tmp_path / "again"
     bench("--replay", tmp_path / "rows.csv", "-o", again)
     assert (again / "index.html").read_bytes() == (tmp_path / "index.html").read_bytes()
+
+
+def receive_priorities(process):
+    """The real-time priorities of the kernel's threads for the system's end of a bench's lab."""
+    found = set()
+    for thread in lib.bench_lab.napi_threads(f"s{lib.bench_lab.mark(process.pid)}"):
+        with contextlib.suppress(ProcessLookupError):
+            found.add(os.sched_getparam(thread).sched_priority)
+    return found
+
+
+@pytest.mark.parametrize("experiment,priority", [("E4", 1), ("E7", 3)])
+def test_where_the_kernel_receives(lab, nothing_left, tmp_path, experiment,  # noqa: F811
+                                   priority):
+    """After the whole system; where B comes after A, between them: as the first of B's two parts."""
+    with start(experiment, *TINY, "-o", tmp_path) as process:
+        seen = lib.wait_until(lambda: priority in receive_priorities(process), 30)
+        process.terminate()
+        output, _ = process.communicate(timeout=60)
+    if "# class: SCHED_OTHER" in (tmp_path / "rows.csv").read_text():
+        pytest.skip("real time is not permitted here")
+    assert seen, output
 
 
 def test_against_others(lab, nothing_left, tmp_path):  # noqa: F811
