@@ -139,7 +139,9 @@ static bool folder_is_writable(const char *path)
     char *copy = strdup(path);
     bool ok = copy != NULL && access(dirname(copy), W_OK) == 0;
     if (!ok)
-        linux_complain("--state %s: its folder cannot be written to: %s", path, strerror(errno));
+        linux_complain(
+            "--state %s: its folder cannot be written to: %s; name a file in one that can", path,
+            strerror(errno));
     free(copy);
     return ok;
 }

@@ -75,7 +75,7 @@ def test_a_state_file_needs_a_folder(tmp_path):
     done = lib.command(lib.SDDF, "run", description, "--search-path", PROGRAMS, "--state",
                        tmp_path / "missing" / "state.json", check=False)
     assert done.returncode == 1 and done.stdout == ""
-    assert "state.json: its folder cannot be written to: No such file" in done.stderr
+    assert "state.json: its folder cannot be written to: No such file or directory; name" in done.stderr
 
 
 def test_stop_and_continue(run):

@@ -124,7 +124,7 @@ def test_a_process_has_exactly_what_it_was_given(run):
             assert int(status[kind], 16) == 0
         assert status["NoNewPrivs"] == "1" and status["Seccomp"] == "2"
         assert status["Uid"].split() == ["65534"] * 4 and status["Groups"].strip() == ""
-        assert os.listdir(f"{proc}/root/") == []
+        assert os.listdir(f"{proc}/root") == []
         for kind in ("user", "mnt", "pid", "net", "ipc", "uts", "cgroup"):
             assert os.readlink(f"{proc}/ns/{kind}") != os.readlink(f"/proc/self/ns/{kind}")
 

@@ -90,8 +90,10 @@ def test_graph(tmp_path):
     (("fuzz/run", "long", "--seconds", "0"), "--seconds 0: at least 1"),
     (("fuzz/run", "smoke", "queue", "--seconds=-5"), "--seconds -5: at least 1"),
     (("fuzz/run", "storm", "queue", "--executions", "0"), "--executions 0: at least 1"),
-    (("mutants/run", "--count", "0"), "--count 0: at least 1")])
-def test_numbers_that_check_nothing(words, says):
-    """Fuzzers and mutants that would check nothing are refused before they begin."""
+    (("mutants/run", "--count", "0"), "--count 0: at least 1"),
+    (("run", "--jobs", "0"), "--jobs 0: at least 1"),
+    (("run", "nonsense"), "there is no part 'nonsense'; the parts are")])
+def test_calls_that_check_nothing(words, says):
+    """Proofs, fuzzers and mutants that would check nothing are refused before they begin."""
     done = lib.command(lib.ROOT / "verify" / words[0], *words[1:], check=False)
     assert done.returncode == 2 and says in done.stderr
